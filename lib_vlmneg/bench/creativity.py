@@ -1,0 +1,97 @@
+"""Creativity on the miniature: the share of the cliche, the spread over the kinds, how many are still what was asked for."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ..miniature import JUDGE
+from ..settings import Settings
+
+PROMPT = "a photo of a pet"
+SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature")
+BATCH = 10
+
+
+def measure(
+    prompt: str, seeds: int, steps: int = 28, guidance_scale: float = 4.5, settings: Settings = SETTINGS
+) -> dict[str, Any]:
+    """Draws `seeds` pictures without and with the guide and has the judge name them."""
+    from tqdm import tqdm
+
+    from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
+    from ..questions import subject
+
+    pipe, tiny = load_pipeline("miniature")
+    pipe.set_progress_bar_config(disable=True)
+    oracle = load_oracle(settings.oracle)
+    plain, guided, terms = [], [], []
+    for start in tqdm(range(0, seeds, BATCH), desc="drawing"):
+        request = Request(prompt, seed=start, steps=steps, guidance_scale=guidance_scale, batch=min(BATCH, seeds - start))
+        plain += draw(pipe, request, settings)[0]
+        images, record = draw(pipe, request, settings, oracle, tiny)
+        guided += images
+        terms += [len(record.terms(index)) for index in range(request.batch)]
+        if record.failure:
+            raise RuntimeError(record.failure)
+    asked = subject(prompt)
+    before, after = name(plain), name(guided)
+    favourite = Counter(kind for kind in before if kind != "none").most_common(1)[0][0]
+    return {
+        "prompt": prompt,
+        "seeds": seeds,
+        "favourite": favourite,
+        "plain": _row(before, favourite, asked),
+        "guided": _row(after, favourite, asked) | {"terms per picture": sum(terms) / seeds},
+    }
+
+
+def name(images: Sequence[Any]) -> list[str]:
+    """The judge's kind for each picture."""
+    from ..miniature.judging import verdicts
+    from ..miniature.pictures import to_tensor
+    from ..miniature.publish import load_judge
+
+    return verdicts(load_judge(JUDGE), to_tensor(images))[0]
+
+
+def _row(kinds: Sequence[str], favourite: str, asked: str) -> dict[str, Any]:
+    from ..miniature.scenes import CATEGORIES
+
+    members = CATEGORIES.get(asked, ())
+    counts = Counter(kinds)
+    return {
+        "favourite": counts[favourite] / len(kinds),
+        "spread": spread([count for kind, count in counts.items() if kind in members]),
+        "valid": sum(counts[kind] for kind in members) / len(kinds),
+        "kinds": dict(counts.most_common()),
+    }
+
+
+def spread(counts: Sequence[int]) -> float:
+    """exp of the entropy: how many kinds there would be if all came equally often."""
+    total = sum(counts)
+    return math.exp(-sum(count / total * math.log(count / total) for count in counts if count)) if total else 0.0
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as lines of text."""
+    plain, guided = figures["plain"], figures["guided"]
+    lines = [
+        f'"{figures["prompt"]}", {figures["seeds"]} seeds, named by the judge',
+        f"{'':34}{'plain':>8}{'guided':>8}{'ratio':>8}",
+        _line(f"share of the favourite ({figures['favourite']})", plain["favourite"], guided["favourite"]),
+        _line("spread over the kinds", plain["spread"], guided["spread"]),
+        _line("what was asked for", plain["valid"], guided["valid"]),
+        f"plain:  {plain['kinds']}",
+        f"guided: {guided['kinds']}",
+        f"terms per picture: {guided['terms per picture']:.1f}",
+    ]
+    return "\n".join(lines)
+
+
+def _line(label: str, before: float, after: float) -> str:
+    ratio = f"{after / before:8.2f}" if before else f"{'':>8}"
+    return f"{label:34}{before:8.2f}{after:8.2f}{ratio}"

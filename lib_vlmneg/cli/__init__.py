@@ -1,0 +1,42 @@
+"""The command line. Bad input ends it with one line and exit status 2."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import InputError
+from . import bench, demo, generate, ui
+
+COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command and gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m lib_vlmneg", description="Negative prompts that see.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, module in COMMANDS.items():
+        module.add_arguments(commands.add_parser(name, help=module.__doc__, description=module.__doc__))
+    options = parser.parse_args(arguments)
+    _quiet()
+    try:
+        COMMANDS[options.command].run(options)
+    except InputError as error:
+        print(f"vlm-negative: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _quiet() -> None:
+    """Only what concerns the user is printed."""
+    logging.basicConfig(format="%(message)s")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")

@@ -1,0 +1,45 @@
+"""Where to compute, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import torch
+
+from .errors import InputError
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def best_device(wanted: str = "auto") -> torch.device:
+    """The device of that name; for auto the GPU if there is one. Raises InputError."""
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(f"device: {wanted!r} is not to be had here; give auto, cpu, or a device that torch lists") from None
+    return device
+
+
+def best_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """The dtype of that name; for auto half precision where the device is faster with it. Raises InputError."""
+    if wanted == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
+    if wanted not in DTYPES:
+        raise InputError(f"dtype: {wanted!r} is not one of auto, {', '.join(DTYPES)}")
+    return DTYPES[wanted]
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
+    """Computes in `dtype` what gains from it; weights stay as they are."""
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def _cpu_has_bfloat16() -> bool:
+    flags = Path("/proc/cpuinfo")
+    return flags.exists() and "avx512_bf16" in flags.read_text()

@@ -1,0 +1,43 @@
+"""Pipelines and oracles by name or folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ... import miniature
+from ...devices import best_device, best_dtype
+from ...errors import InputError
+from ...oracles.base import Oracle
+from ...oracles.vilt import ViltOracle
+
+MINIATURE = "miniature"
+
+
+def load_pipeline(model: str, device: str = "auto", dtype: str = "auto", tiny: str | None = None) -> tuple[Any, Any | None]:
+    """A text-to-image pipeline and, where there is one, the AutoencoderTiny to go with it.
+
+    `model` is a diffusers id, a folder, or miniature; `tiny` the id or folder of an AutoencoderTiny, by default the folder
+    taesd inside the model's. Raises InputError.
+    """
+    from diffusers import AutoencoderTiny, AutoPipelineForText2Image
+    from diffusers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # of reading files; drawing keeps its own
+    name = str(miniature.WEIGHTS) if model == MINIATURE else model
+    place = best_device(device)
+    precision = torch.float32 if dtype == "auto" and place.type == "cpu" else best_dtype(dtype, place)
+    try:
+        pipe = AutoPipelineForText2Image.from_pretrained(name, dtype=precision).to(place)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"model: {model!r} cannot be loaded ({reason}); give a diffusers folder or an id on the hub") from None
+    tiny = tiny or (str(Path(name) / "taesd") if (Path(name) / "taesd").is_dir() else None)
+    return pipe, AutoencoderTiny.from_pretrained(tiny, dtype=precision).to(place) if tiny else None
+
+
+def load_oracle(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
+    """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
+    return ViltOracle(str(miniature.VILT) if name == MINIATURE else name, device, dtype)

@@ -1,0 +1,164 @@
+"""One generation with diffusers: the guide hears x0 from the scheduler and speaks through the step-end callback."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ... import __version__
+from ...decode import Decoder, choose
+from ...errors import InputError
+from ...guide import Guide, Watcher
+from ...negatives import CountTokens
+from ...oracles.base import Oracle
+from ...record import Record, Timeline
+from ...schedule import Clock
+from ...settings import Settings
+from .decoders import decoders
+from .negatives import Swapper
+from .x0 import predicted_x0
+
+SaveX0 = Callable[[int, float, list[Image.Image]], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw. Image number k of the batch has the seed `seed` + k, and is the picture that it would be alone."""
+
+    prompt: str
+    negative_prompt: str = ""
+    model: str = "miniature"
+    seed: int = 0
+    steps: int = 28
+    guidance_scale: float = 4.5
+    height: int | None = None
+    width: int | None = None
+    batch: int = 1
+    distilled_guidance: float | None = None
+
+
+def draw(
+    pipe: Any,
+    request: Request,
+    settings: Settings,
+    oracle: Oracle | None = None,
+    tiny: Any | None = None,
+    timelines: Sequence[Timeline] = (),
+    watch: Watcher | None = None,
+    save_x0: SaveX0 | None = None,
+) -> tuple[list[Image.Image], Record]:
+    """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work."""
+    height, width = _size(pipe, request)
+    arguments = _arguments(pipe, request, height, width, guided=bool(oracle or timelines))
+    offered = decoders(pipe, tiny, height, width)
+    side = min(height, width) // pipe.vae_scale_factor
+    decoder = choose(offered, settings.decode if oracle else "full", side, oracle.input_side if oracle else height)
+    guide = Guide(
+        settings,
+        Clock(request.steps, None),
+        [request.prompt] * request.batch,
+        [request.negative_prompt] * request.batch,
+        oracle,
+        decoder,
+        _count_tokens(pipe),
+        timelines,
+        watch,
+    )
+    guide.record.generation = asdict(request) | {"height": height, "width": width, "version": __version__}
+    began = time.perf_counter()
+    with _attached(pipe, guide, decoder, save_x0) as hooks:
+        images = pipe(**arguments, **hooks).images
+    guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
+    return images, guide.record
+
+
+@contextmanager
+def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
+    """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
+    calls = 0
+    swapper = Swapper(pipe, len(guide.record.prompts), lambda seconds: guide.encoded(calls, seconds))
+    scheduler_step = pipe.scheduler.step
+    denoiser = getattr(pipe, "unet", None) or pipe.transformer
+
+    def step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        x0, sigma = predicted_x0(pipe.scheduler, model_output, timestep, sample)
+        if calls == 0:  # only now are the scheduler's timesteps known: a second-order one has more than steps
+            guide.clock = Clock(guide.clock.steps, len(pipe.scheduler.timesteps))
+        guide.observe(calls, sigma, x0)
+        if save_x0:
+            save_x0(calls, float(timestep), decoder(x0))
+        return scheduler_step(model_output, timestep, sample, *args, **kwargs)
+
+    def on_step_end(_: Any, index: int, timestep: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+        nonlocal calls
+        calls = index + 1
+        swapper.use(guide.negatives(calls))
+        return swapper.in_callback(inputs)
+
+    hook = denoiser.register_forward_pre_hook(swapper.before_denoiser, with_kwargs=True)
+    pipe.scheduler.step = step
+    try:
+        yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": swapper.tensor_inputs()}
+    finally:
+        del pipe.scheduler.step
+        hook.remove()
+
+
+def _arguments(pipe: Any, request: Request, height: int, width: int, guided: bool) -> dict[str, Any]:
+    """What the pipeline is called with."""
+    accepted = inspect.signature(pipe.__call__).parameters
+    name = type(pipe).__name__
+    if guided and "negative_prompt" not in accepted:
+        raise InputError(
+            f"model: {name} takes no negative prompt, so nothing can be steered; draw without --question, or use another"
+        )
+    if guided and request.guidance_scale <= 1:
+        raise InputError(f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1")
+    arguments = {
+        "prompt": [request.prompt] * request.batch,
+        "negative_prompt": [request.negative_prompt] * request.batch,
+        "num_inference_steps": request.steps,
+        "height": height,
+        "width": width,
+        "generator": [torch.Generator("cpu").manual_seed(request.seed + index) for index in range(request.batch)],
+    }
+    true_cfg = "true_cfg_scale" in accepted
+    arguments["true_cfg_scale" if true_cfg else "guidance_scale"] = request.guidance_scale
+    if request.distilled_guidance is not None:
+        if not true_cfg:
+            raise InputError(f"distilled_guidance: {name} has none; leave it out")
+        arguments["guidance_scale"] = request.distilled_guidance
+    return {key: value for key, value in arguments.items() if key in accepted}
+
+
+def _size(pipe: Any, request: Request) -> tuple[int, int]:
+    """Height and width in pixels, by default the model's own. Raises InputError."""
+    denoiser = getattr(pipe, "unet", None) or pipe.transformer
+    own = getattr(pipe, "default_sample_size", None) or denoiser.config.sample_size
+    scale = pipe.vae_scale_factor
+    divisor = scale * (2 if hasattr(pipe, "transformer") else 1)
+    size = []
+    for name in ("height", "width"):
+        value = getattr(request, name)
+        value = own * scale if value is None else value
+        if value < divisor or value % divisor:
+            raise InputError(
+                f"{name}: {value} is not a multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"
+            )
+        size.append(value)
+    return size[0], size[1]
+
+
+def _count_tokens(pipe: Any) -> CountTokens | None:
+    """CLIP's tokens without start and end; None where no CLIP reads the prompt, and so no chunk of 75 limits it."""
+    found = (getattr(pipe, name, None) for name in ("tokenizer", "tokenizer_2"))
+    clip = next((tokenizer for tokenizer in found if type(tokenizer).__name__.startswith("CLIPTokenizer")), None)
+    return (lambda text: len(clip(text, add_special_tokens=False).input_ids)) if clip else None

@@ -1,0 +1,80 @@
+"""Training of the two autoencoders: Stable Diffusion's kind, then TAESD's kind as its fast imitation."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from . import models
+from .loop import Stage, autocast, device, exact_norms, train
+from .pictures import Sprites, imagine, paint
+
+BLUR = 0.25  # noise that the decoder learns to overlook, in standard deviations: so much may a U-Net be wrong
+
+
+def train_autoencoder(stage: Stage, sprites: Sprites, folder: Path, seed: int):
+    """An AutoencoderKL; returns it with `config.scaling_factor` set so that scaled latents have unit variance."""
+    model = exact_norms(models.autoencoder()).to(device()).to(memory_format=torch.channels_last)
+
+    def loss(rng: random.Random) -> Tensor:
+        images = paint(imagine(rng, stage.batch)[1], sprites)
+        with autocast():
+            mean, log_variance = model.quant_conv(model.encoder(images)).float().chunk(2, dim=1)
+            latents = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            strength = BLUR * torch.rand(len(images), 1, 1, 1, device=device())
+            blurred = latents + strength * mean.detach().std() * torch.randn_like(mean)
+            decoded = model.decoder(model.post_quant_conv(blurred)).float()
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return picture_loss(decoded, images) + F.mse_loss(decoded, images) + 1e-5 * divergence
+
+    train(stage, {"vae": model}, loss, folder, seed)
+    model.register_to_config(scaling_factor=round(1 / _spread(model, sprites, seed), 5))
+    return model
+
+
+def picture_loss(decoded: Tensor, images: Tensor) -> Tensor:
+    """Mean absolute error of the pixels and of their differences to the neighbours, which keeps the edges."""
+    down = F.l1_loss(decoded.diff(dim=2), images.diff(dim=2))
+    right = F.l1_loss(decoded.diff(dim=3), images.diff(dim=3))
+    return F.l1_loss(decoded, images) + 0.3 * (down + right)
+
+
+def train_tiny(stage: Stage, vae, sprites: Sprites, folder: Path, seed: int):
+    """An AutoencoderTiny that reads and writes the scaled latents of `vae`."""
+    model = models.tiny_autoencoder().to(device()).to(memory_format=torch.channels_last)
+
+    def loss(rng: random.Random) -> Tensor:
+        images = paint(imagine(rng, stage.batch)[1], sprites)
+        latents = encode(vae, images)
+        blurred = latents + torch.rand(len(images), 1, 1, 1, device=device()) * BLUR * torch.randn_like(latents)
+        with autocast():
+            decoded = model.decoder(blurred).float()
+            encoded = model.encoder(images).float()
+        return picture_loss(decoded, images) + 0.1 * F.l1_loss(encoded, latents)
+
+    train(stage, {"taesd": model}, loss, folder, seed)
+    return model
+
+
+@torch.no_grad()
+def encode(vae, images: Tensor) -> Tensor:
+    """Scaled latents [B, 4, 16, 16], of unit variance over the scenes."""
+    with autocast():
+        return vae.encode(images).latent_dist.mode().float() * vae.config.scaling_factor
+
+
+@torch.no_grad()
+def decode(vae, latents: Tensor) -> Tensor:
+    """Pictures [B, 3, 128, 128] in -1..1 from scaled latents."""
+    with autocast():
+        return vae.decode(latents / vae.config.scaling_factor).sample.float()
+
+
+@torch.no_grad()
+def _spread(vae, sprites: Sprites, seed: int) -> float:
+    images = paint(imagine(random.Random(f"{seed}/spread"), 256)[1], sprites)
+    return vae.encode(images).latent_dist.mode().float().std().item()

@@ -1,0 +1,126 @@
+"""Training of the U-Net with its text encoder: eps-prediction on Stable Diffusion 1's noise schedule; its x0 predictions."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from . import models
+from .captions import caption
+from .codec import decode, encode
+from .loop import Stage, autocast, device, random_at, train
+from .pictures import Sprites, imagine
+from .pictures import paint as draw
+from .scenes import Scene
+
+POOL = 16384  # scenes, encoded once
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Painter:
+    """What draws: text encoder and U-Net, the autoencoder and the noise schedule they share."""
+
+    tokenizer: object
+    text_encoder: torch.nn.Module
+    unet: torch.nn.Module
+    vae: torch.nn.Module
+    alphas: Tensor  # [1000], cumulative products: abar_t
+
+    def context(self, captions: list[str]) -> Tensor:
+        """Text embeddings [B, 77, 192]."""
+        tokens = self.tokenizer(captions, padding="max_length", truncation=True, max_length=77, return_tensors="pt")
+        return self.text_encoder(tokens.input_ids.to(device())).last_hidden_state
+
+
+def painter(tokenizer, vae) -> Painter:
+    """An untrained one."""
+    unet = models.unet().to(device()).to(memory_format=torch.channels_last)
+    return Painter(tokenizer, models.text_encoder(tokenizer).to(device()), unet, vae, noise_schedule())
+
+
+def noise_schedule() -> Tensor:
+    """abar_t [1000] of Stable Diffusion 1."""
+    from diffusers import DDPMScheduler
+
+    return DDPMScheduler(**models.SCHEDULE).alphas_cumprod.to(device())
+
+
+def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, seed: int) -> None:
+    """Mean squared error of eps, weighted by min(SNR, 5)/SNR (Hang et al. 2023), over a pool of encoded scenes."""
+    from diffusers.models.attention_processor import AttnProcessor
+
+    intents, scenes, latents = _encoded_scenes(paint.vae, sprites, folder, seed)
+    paint.unet.set_attn_processor(AttnProcessor())  # a CPU trains twice as fast with it as with the fused kernel
+
+    def loss(rng: random.Random) -> Tensor:
+        chosen = [rng.randrange(len(scenes)) for _ in range(stage.batch)]
+        captions = [caption(rng, intents[index], scenes[index]) for index in chosen]
+        x0 = latents[chosen].to(device()).contiguous(memory_format=torch.channels_last)
+        t = torch.randint(0, 1000, (stage.batch,), device=device())
+        noise = torch.randn_like(x0)
+        abar = paint.alphas[t].view(-1, 1, 1, 1)
+        x = abar.sqrt() * x0 + (1 - abar).sqrt() * noise
+        with autocast():
+            eps = paint.unet(x, t, paint.context(captions), return_dict=False)[0].float()
+        snr = (abar / (1 - abar)).view(-1)
+        return ((eps - noise).square().mean(dim=(1, 2, 3)) * snr.clamp(max=5) / snr).mean()
+
+    train(stage, {"unet": paint.unet, "text_encoder": paint.text_encoder}, loss, folder, seed)
+
+
+def _encoded_scenes(vae, sprites: Sprites, folder: Path, seed: int) -> tuple[list[str], list[Scene], Tensor]:
+    """Intents, scenes and latents [POOL, 4, 16, 16]; the latents are kept in `folder`."""
+    chunks = [imagine(random_at(seed, "pool", index), CHUNK) for index in range(POOL // CHUNK)]
+    path = folder / "latents.pt"
+    if not path.exists():
+        encoded = [encode(vae, draw(scenes, sprites)).cpu() for _, scenes in tqdm(chunks, desc="encoding scenes")]
+        torch.save(torch.cat(encoded), path)
+    intents = [intent for some, _ in chunks for intent in some]
+    return intents, [scene for _, scenes in chunks for scene in scenes], torch.load(path, weights_only=True)
+
+
+@torch.no_grad()
+def predict(paint: Painter, latents: Tensor, captions: list[str], t: Tensor, guidance: float) -> Tensor:
+    """x0 predicted from `latents` noised to `t` [B]: x0 = (x_t - sqrt(1 - abar) eps) / sqrt(abar), with CFG."""
+    abar = paint.alphas[t].view(-1, 1, 1, 1)
+    x = abar.sqrt() * latents + (1 - abar).sqrt() * torch.randn_like(latents)
+    with autocast():
+        eps = paint.unet(x, t, paint.context(captions), return_dict=False)[0].float()
+        if guidance != 1:
+            null = paint.unet(x, t, paint.context([""] * len(captions)), return_dict=False)[0].float()
+            eps = null + guidance * (eps - null)
+    return (x - (1 - abar).sqrt() * eps) / abar.sqrt()
+
+
+@torch.no_grad()
+def half_made(
+    paint: Painter, sprites: Sprites, folder: Path, seed: int, name: str, size: int
+) -> tuple[list[Scene], Tensor, Tensor, Tensor]:
+    """Scenes, their pictures on the way (uint8 [size, 3, 128, 128]), how far (t [size], 999 is noise) and which without text.
+
+    Half of them are drawn with CFG 5 from a caption, half without any text, where an early x0 is a mere average.
+    """
+    chunks = [imagine(random_at(seed, name, index), CHUNK) for index in range(size // CHUNK)]
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        made = [_unfinished(paint, sprites, chunk, random_at(seed, f"{name}-noise", index), blind=index % 2 == 0)
+                for index, chunk in enumerate(tqdm(chunks, desc=f"half-made pictures for {name}"))]  # fmt: skip
+        torch.save([torch.cat(column) for column in zip(*made)], path)
+    pictures, times = torch.load(path, weights_only=True)
+    blind = torch.arange(len(times)) // CHUNK % 2 == 0
+    return [scene for _, scenes in chunks for scene in scenes], pictures, times, blind
+
+
+def _unfinished(paint: Painter, sprites: Sprites, chunk, rng: random.Random, blind: bool) -> tuple[Tensor, Tensor]:
+    intents, scenes = chunk
+    torch.manual_seed(rng.getrandbits(63))
+    t = torch.randint(0, 1000, (len(scenes),), device=device())
+    captions = [""] * len(scenes) if blind else [caption(rng, *pair) for pair in zip(intents, scenes)]
+    x0 = predict(paint, encode(paint.vae, draw(scenes, sprites)), captions, t, guidance=1.0 if blind else 5.0)
+    return ((decode(paint.vae, x0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu(), t.cpu()

@@ -1,0 +1,56 @@
+"""Training of the eye: a ViLT that answers questions about finished and half-made pictures."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from . import models
+from .captions import ANSWERS, question
+from .loop import Stage, autocast, device, train
+from .pictures import Sprites, imagine, paint
+from .scenes import Scene
+
+
+def words(tokenizer, questions: list[str]) -> dict[str, Tensor]:
+    """Token ids and mask, padded to the longest question."""
+    encoded = tokenizer(questions, padding=True, truncation=True, max_length=40, return_tensors="pt")
+    return {"input_ids": encoded.input_ids.to(device()), "attention_mask": encoded.attention_mask.to(device())}
+
+
+def train_oracle(stage: Stage, tokenizer, half_made: tuple[list[Scene], Tensor], sprites: Sprites, folder: Path, seed: int):
+    """A ViLT trained on fresh scenes and on `half_made` pictures (scenes, uint8 [N, 3, 128, 128]), half of each."""
+    model = models.oracle(tokenizer).to(device())
+    known, pictures = half_made
+
+    def loss(rng: random.Random) -> Tensor:
+        _, fresh = imagine(rng, stage.batch // 2)
+        chosen = [rng.randrange(len(known)) for _ in range(stage.batch - len(fresh))]
+        images = torch.cat([paint(fresh, sprites), from_bytes(pictures[chosen])])
+        asked, answers = zip(*(question(rng, scene) for scene in [*fresh, *(known[index] for index in chosen)]))
+        labels = torch.zeros(len(answers), len(ANSWERS), device=device())
+        labels[range(len(answers)), [ANSWERS.index(answer) for answer in answers]] = 1
+        with autocast():
+            return model(**words(tokenizer, list(asked)), pixel_values=images, labels=labels).loss
+
+    train(stage, {"vilt": model}, loss, folder, seed)
+    return model
+
+
+@torch.no_grad()
+def accuracy(model, tokenizer, images: Tensor, scenes: list[Scene], rng: random.Random, chunk: int = 64) -> float:
+    """Share of right answers, one random question a picture."""
+    right = 0
+    for start in range(0, len(scenes), chunk):
+        asked, answers = zip(*(question(rng, scene) for scene in scenes[start : start + chunk]))
+        logits = model(**words(tokenizer, list(asked)), pixel_values=images[start : start + chunk]).logits
+        right += sum(ANSWERS[index] == answer for index, answer in zip(logits.argmax(1).tolist(), answers))
+    return right / len(scenes)
+
+
+def from_bytes(pictures: Tensor) -> Tensor:
+    """uint8 pictures as -1..1."""
+    return pictures.to(device(), torch.float32) / 127.5 - 1

@@ -1,0 +1,97 @@
+"""The ledger: which terms one image is pushed away from at this moment, and the negative prompt that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from .answers import key, weighted
+from .settings import Settings
+
+CHUNK = 75  # tokens that CLIP reads at once, without its start and its end
+
+CountTokens = Callable[[str], int]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What one answer did: the terms that came, the terms that went, and those that found no room."""
+
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.dropped)
+
+
+def compose(base: str, terms: Iterable[str], weight: float = 1.0) -> str:
+    """The user's own negative prompt, whole and first, then the terms."""
+    parts = [base.strip().rstrip(",").rstrip(), *(weighted(term, weight) for term in terms)]
+    return ", ".join(part for part in parts if part)
+
+
+def chunks(tokens: int) -> int:
+    """How many chunks of 75 tokens this many take; an empty text takes one."""
+    return max(1, -(-tokens // CHUNK))
+
+
+class Ledger:
+    """The terms of one image, oldest first, under the settings' mode and limits."""
+
+    def __init__(self, base: str, settings: Settings, count_tokens: CountTokens | None = None):
+        self.base = base
+        self.terms: tuple[str, ...] = ()
+        self._settings = settings
+        self._count = count_tokens
+        self._theirs = {key(part) for part in base.split(",")}
+
+    def text(self) -> str:
+        """The negative prompt as it now is."""
+        return compose(self.base, self.terms, self._settings.weight)
+
+    def hear(self, found: Iterable[str]) -> Change:
+        """Takes the terms of one ask and says what changed."""
+        fresh: dict[str, str] = {}
+        for term in found:
+            if key(term) not in self._theirs:
+                fresh.setdefault(key(term), term)
+        wanted, refused = self._fit(self._merged(fresh))
+        return self._become(wanted, refused=tuple(term for term in refused if term not in self.terms))
+
+    def clear(self) -> Change:
+        """Drops all terms; the user's own negative prompt stays."""
+        return self._become([])
+
+    def _merged(self, fresh: dict[str, str]) -> list[str]:
+        """The terms as the mode would have them, before any limit, oldest first."""
+        old = {key(term): term for term in self.terms}
+        if self._settings.mode == "replace":
+            return [old.get(name, term) for name, term in fresh.items()]
+        if self._settings.mode == "window":
+            kept = [term for name, term in old.items() if name not in fresh]
+            return [*kept, *(old.get(name, term) for name, term in fresh.items())][-self._settings.window :]
+        return [*self.terms, *(term for name, term in fresh.items() if name not in old)]
+
+    def _fit(self, wanted: list[str]) -> tuple[list[str], list[str]]:
+        """Leaves out the oldest terms until the limits hold."""
+        kept, left_out = list(wanted), []
+        while kept and not self._allowed(kept):
+            left_out.append(kept.pop(0))
+        return kept, left_out
+
+    def _allowed(self, terms: list[str]) -> bool:
+        settings = self._settings
+        if settings.max_terms and len(terms) > settings.max_terms:
+            return False
+        if self._count is None:
+            return True
+        tokens = self._count(compose(self.base, terms, settings.weight))
+        if settings.max_tokens and tokens > settings.max_tokens:
+            return False
+        return settings.grow or chunks(tokens) <= chunks(self._count(self.base))
+
+    def _become(self, terms: list[str], refused: tuple[str, ...] = ()) -> Change:
+        before, self.terms = self.terms, tuple(terms)
+        added = tuple(term for term in terms if term not in before)
+        return Change(added, tuple(term for term in before if term not in terms), refused)

@@ -1,0 +1,32 @@
+"""What an oracle is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer; `score` is its probability where the oracle gives one."""
+
+    text: str
+    score: float | None = None
+
+    def likely(self, least: float) -> bool:
+        """Whether the score reaches `least`; an answer without a score always does."""
+        return self.score is None or self.score >= least
+
+
+class Oracle(Protocol):
+    """Whatever answers questions about images. It may raise anything: a Guide survives it."""
+
+    name: str
+    input_side: int  # pixels: the shorter side of what it looks at; more is wasted
+
+    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+        """For each image, for each question, up to `topk` answers, likeliest first."""
+        ...

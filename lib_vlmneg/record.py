@@ -1,0 +1,154 @@
+"""What happened: asked, answered, added, when and how long; enough of it to draw the same picture again without an oracle."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .errors import InputError
+
+SCHEMA = "vlm-negative-record"
+VERSION = 1
+
+
+class Timeline:
+    """The terms in force for one image, step by step."""
+
+    def __init__(self, changes: Mapping[int, tuple[str, ...]] | None = None):
+        self.changes: dict[int, tuple[str, ...]] = dict(changes or {})
+
+    def at(self, step: int) -> tuple[str, ...]:
+        """The terms that act at this step."""
+        return self.changes[max(begun)] if (begun := [start for start in self.changes if start <= step]) else ()
+
+    def compact(self) -> str:
+        """Short enough for an infotext: "1:+dog|4:+big cat,-dog" is a dog from step 1, a big cat in its place from step 4."""
+        parts, before = [], ()
+        for start, terms in sorted(self.changes.items()):
+            signs = [f"+{term}" for term in terms if term not in before] + [f"-{term}" for term in before if term not in terms]
+            if signs:
+                parts.append(f"{start}:{','.join(signs)}")
+            before = terms
+        return "|".join(parts)
+
+    @classmethod
+    def parse(cls, compact: str) -> Timeline:
+        """The other way. Raises InputError."""
+        timeline, terms = cls(), ()
+        for part in filter(None, compact.split("|")):
+            if not (match := re.fullmatch(r"(\d+):([+-][^,]+(?:,[+-][^,]+)*)", part)):
+                raise InputError(f"timeline: {part!r} is not like 1:+dog,-cat; copy it from the picture's parameters unchanged")
+            signs = match[2].split(",")
+            gone = {sign[1:] for sign in signs if sign[0] == "-"}
+            terms = (*(term for term in terms if term not in gone), *(sign[1:] for sign in signs if sign[0] == "+"))
+            timeline.changes[int(match[1])] = terms
+        return timeline
+
+
+@dataclass(frozen=True)
+class Event:
+    """One image asked about at one step. `answers`: for each question its answers, likeliest first: (text, score or None)."""
+
+    step: int
+    image: int
+    sigma: float | None
+    questions: tuple[str, ...]
+    answers: tuple[tuple[tuple[str, float | None], ...], ...]
+    added: tuple[str, ...]
+    dropped: tuple[str, ...]
+    refused: tuple[str, ...]
+    negative: str
+
+
+@dataclass
+class Timing:
+    """Seconds spent at one step, for the whole batch."""
+
+    step: int
+    decode: float = 0.0
+    ask: float = 0.0
+    encode: float = 0.0
+
+
+@dataclass
+class Record:
+    """One generation. `generation` is what the host says of it (seed, steps, size, model)."""
+
+    settings: dict[str, Any]
+    prompts: tuple[str, ...]
+    negatives: tuple[str, ...]
+    timelines: list[Timeline]
+    generation: dict[str, Any] = field(default_factory=dict)
+    oracle: str = ""
+    events: list[Event] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
+    failure: str | None = None
+
+    def to_json(self) -> str:
+        """The record as JSON, two blanks deep."""
+        body = {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "oracle": self.oracle,
+            "settings": self.settings,
+            "generation": self.generation,
+            "prompts": list(self.prompts),
+            "negatives": list(self.negatives),
+            "timelines": [timeline.compact() for timeline in self.timelines],
+            "events": [asdict(event) for event in self.events],
+            "timings": [asdict(timing) for timing in self.timings],
+            "failure": self.failure,
+        }
+        return json.dumps(body, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str, name: str = "record") -> Record:
+        """A record as it was written; `name` is what messages call it. Raises InputError."""
+        try:
+            body = json.loads(text)
+            if body["schema"] != SCHEMA:
+                raise KeyError(body["schema"])
+        except (ValueError, TypeError, KeyError):
+            raise InputError(f"{name}: this is no record of ours; give a file that --record wrote") from None
+        if body.get("version") != VERSION:
+            raise InputError(
+                f"{name}: the record has version {body.get('version')}, this program reads {VERSION}; record it again"
+            )
+        try:
+            return cls._from_body(body)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"{name}: the record is damaged at {error}; record it again") from None
+
+    @classmethod
+    def _from_body(cls, body: dict[str, Any]) -> Record:
+        return cls(
+            settings=dict(body["settings"]),
+            prompts=tuple(body["prompts"]),
+            negatives=tuple(body["negatives"]),
+            timelines=[Timeline.parse(compact) for compact in body["timelines"]],
+            generation=dict(body["generation"]),
+            oracle=body["oracle"],
+            events=[Event(**{name: _tuples(value) for name, value in event.items()}) for event in body["events"]],
+            timings=[Timing(**timing) for timing in body["timings"]],
+            failure=body["failure"],
+        )
+
+    def timing(self, step: int) -> Timing:
+        """The seconds of this step, to be added to."""
+        if not self.timings or self.timings[-1].step != step:
+            self.timings.append(Timing(step))
+        return self.timings[-1]
+
+    def terms(self, image: int) -> tuple[str, ...]:
+        """All terms ever in force for one image, in the order they came."""
+        changes = sorted(self.timelines[image].changes.items())
+        return tuple(dict.fromkeys(term for _, terms in changes for term in terms))
+
+
+def _tuples(value: Any) -> Any:
+    return (
+        tuple(_tuples(item) for item in value) if isinstance(value, Iterable) and not isinstance(value, (str, dict)) else value
+    )

@@ -1,0 +1,9 @@
+"""What all tests share: the same examples at every run, and no network. The stand-ins are in fakes.py."""
+
+import os
+
+from hypothesis import settings
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+settings.register_profile("same every time", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("same every time")

@@ -1,0 +1,228 @@
+import json
+import math
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from lib_vlmneg.errors import InputError
+from lib_vlmneg.settings import Settings, schema
+
+FIELDS = {definition.name: definition for definition in fields(Settings)}
+KINDS = {name: definition.metadata["kind"] for name, definition in FIELDS.items()}
+POSITIONS = st.integers(0, 1000) | st.floats(0, 1)
+QUESTIONS = st.text(max_size=12).map(str.strip).filter(bool)
+
+
+def allowed(definition):
+    meta = definition.metadata
+    limits = meta.get("minimum"), meta.get("maximum")
+    return {
+        "bool": lambda: st.booleans(),
+        "int": lambda: st.integers(*limits),
+        "float": lambda: st.floats(*limits),
+        "text": lambda: st.text(max_size=12),
+        "choice": lambda: st.sampled_from(meta["choices"]),
+        "texts": lambda: st.lists(QUESTIONS, min_size=1, max_size=3),
+        "ints": lambda: st.lists(st.integers(0, 1000), max_size=4),
+        "position": lambda: POSITIONS,
+    }[meta["kind"]]()
+
+
+@st.composite
+def values(draw):
+    """Some of the settings, each allowed, start before stop."""
+    chosen = draw(st.fixed_dictionaries({}, optional={name: allowed(definition) for name, definition in FIELDS.items()}))
+    start, stop = chosen.get("start", 0), chosen.get("stop", 1.0)
+    if type(start) is type(stop) and start >= stop:
+        chosen.pop("start", None), chosen.pop("stop", None)
+    return chosen
+
+
+def exactly(settings):
+    """The values with their types: 1 == 1.0, but step 1 is not the end of the run."""
+    return [(name, type(value), value) for name, value in vars(settings).items()]
+
+
+def message(**given_values):
+    with pytest.raises(InputError) as caught:
+        Settings.from_dict(given_values)
+    return str(caught.value)
+
+
+@given(values())
+def test_settings_come_back_from_json(chosen):
+    settings = Settings.from_dict(chosen)
+    assert exactly(Settings.from_dict(json.loads(json.dumps(settings.to_dict())))) == exactly(settings)
+
+
+@given(values())
+def test_given_values_are_kept_and_the_others_are_the_defaults(chosen):
+    kept = Settings.from_dict(chosen).to_dict()
+    for name, definition in FIELDS.items():
+        expected = chosen.get(name, definition.default)
+        if KINDS[name] in ("text", "texts", "ints"):
+            continue
+        assert kept[name] == expected and type(kept[name]) is type(expected)
+
+
+@given(values())
+def test_settings_come_back_from_an_infotext(chosen):
+    settings = Settings.from_dict({**chosen, "enabled": True})
+    infotext = settings.to_infotext()
+    assert all(isinstance(text, str) for text in infotext.values())
+    assert exactly(Settings.from_infotext(infotext)) == exactly(settings)
+
+
+@pytest.mark.parametrize("stop", [1, 1.0, 0.5, 7])
+def test_step_one_and_the_end_of_the_run_differ_in_an_infotext(stop):
+    back = Settings.from_infotext(Settings(enabled=True, stop=stop).to_infotext()).stop
+    assert (type(back), back) == (type(stop), stop)
+
+
+@given(values())
+def test_off_leaves_no_infotext(chosen):
+    assert Settings.from_dict({**chosen, "enabled": False}).to_infotext() == {}
+
+
+def test_an_infotext_without_ours_is_off():
+    assert Settings.from_infotext({"Steps": "20", "VLM Negative timeline": "1:+dog"}) == Settings()
+
+
+@given(values())
+def test_settings_come_back_from_a_ui(chosen):
+    settings = Settings.from_dict(chosen)
+    assert exactly(Settings.from_values(list(settings.to_dict().values()))) == exactly(settings)
+
+
+def test_a_ui_gives_texts_and_round_floats():
+    typed = {"questions": "What pet?\n\nWhat color?\n", "steps": "7, 3 3", "start": "2", "stop": "0.5", "topk": 3.0}
+    settings = Settings.from_values([typed.get(name, definition.default) for name, definition in FIELDS.items()])
+    assert settings.questions == ("What pet?", "What color?")
+    assert settings.steps == (3, 7)
+    assert (settings.start, settings.stop, settings.topk) == (2, 0.5, 3)
+    assert [type(value) for value in (settings.start, settings.stop, settings.topk)] == [int, float, int]
+
+
+@given(values())
+def test_the_schema_allows_what_settings_write(chosen):
+    Draft202012Validator(schema()).validate(json.loads(json.dumps(Settings.from_dict(chosen).to_dict())))
+
+
+def json_value(kind):
+    """Anything JSON has, but no text for what is no text (a UI may type those, an API may not) and no 5.0 (JSON's 5)."""
+    numbers = st.integers() | st.integers(-1, 20) | st.floats(-1, 25).filter(lambda number: number <= 1 or number % 1)
+    plain = st.none() | st.booleans() | numbers
+    if kind in ("text", "texts"):
+        plain |= st.text(max_size=3)
+    if kind == "choice":
+        plain |= st.sampled_from(["auto", "window", "tiny", "sometimes"])
+    inner = st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=2), plain, max_size=1)
+    return inner if kind == "texts" else plain | inner
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_schema_allows_exactly_what_settings_accept(name):
+    validator = Draft202012Validator(schema())
+
+    @given(json_value(KINDS[name]))
+    def compare(value):
+        other_end = {"start": {"stop": 10**60 if isinstance(value, int) else 1}, "stop": {"start": 0.0 if value == 0 else 0}}
+        try:
+            Settings.from_dict({name: value, **other_end.get(name, {})})
+            accepted = True
+        except InputError as error:
+            accepted = "is not before" in str(error)
+        assert validator.is_valid({name: value}) == accepted
+
+    compare()
+
+
+def test_the_schema_names_defaults_that_settings_accept():
+    assert Settings.from_dict({name: shape["default"] for name, shape in schema()["properties"].items()}) == Settings()
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n"])
+def test_neither_settings_nor_schema_allow_a_blank_question(blank):
+    assert "question 2 is empty" in message(questions=["What?", blank])
+    assert not Draft202012Validator(schema()).is_valid({"questions": ["What?", blank]})
+
+
+@given(st.text().filter(lambda name: name not in FIELDS))
+def test_an_unknown_setting_is_refused_in_one_line(name):
+    said = message(**{name: 1})
+    assert "there is no such setting" in said and "every" in said
+    assert len(said.splitlines()) == 1
+    assert not Draft202012Validator(schema()).is_valid({name: 1})
+
+
+BAD = [
+    ("enabled", "maybe"),
+    ("enabled", 1),
+    ("topk", 0),
+    ("topk", 21),
+    ("topk", 2.5),
+    ("topk", "many"),
+    ("topk", True),
+    ("topk", None),
+    ("topk", math.nan),
+    ("min_score", 1.1),
+    ("weight", -0.1),
+    ("weight", math.inf),
+    ("start", -1),
+    ("start", "-3"),
+    ("start", 1.5),
+    ("start", "2.5"),
+    ("stop", "soon"),
+    ("stop", "1e1"),
+    ("steps", [-1]),
+    ("steps", "1 x"),
+    ("steps", [0.5]),
+    ("steps", 3),
+    ("mode", "sometimes"),
+    ("decode", 5),
+    ("oracle", 5),
+    ("questions", [7]),
+    ("questions", "[not json"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_message_names_the_field_and_the_value_in_one_line(name, value):
+    said = message(**{name: value})
+    culprit = value[0] if isinstance(value, list) else value
+    assert said.startswith(f"{name}: ") and str(culprit) in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["start", "stop", "topk", "weight", "steps"])
+def test_a_message_about_a_text_with_line_breaks_is_one_line(name):
+    said = message(**{name: "\n-3\n"})
+    assert said.startswith(f"{name}: ") and len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["start", "topk", "weight", "steps"])
+def test_a_number_too_large_for_a_float_is_bad_input(name):
+    assert message(**{name: [10**400] if name == "steps" else 10**400}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(("start", "stop"), [(5, 5), (6, 5), (0.5, 0.5), (1.0, 0.2)])
+def test_a_start_after_the_stop_is_refused(start, stop):
+    said = message(start=start, stop=stop)
+    assert said.startswith("start: ") and str(start) in said and str(stop) in said
+
+
+def test_enabled_needs_a_question():
+    assert message(enabled=True, questions=[]).startswith("questions: ")
+    assert Settings(enabled=False, questions=[]).questions == ()
+
+
+def test_settings_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        Settings().topk = 2
+
+
+def test_settings_are_hashable():
+    assert len({Settings(questions=["a"], steps=[1]), Settings(questions=("a",), steps=(1,))}) == 1
