@@ -9,51 +9,19 @@ _LEADS = (
     "the", "a", "an", "it is", "this is", "that is", "it's", "there is", "there are", "i see", "i can see",
     "it appears to be", "it looks like", "seems to be", "appears to be", "looks like", "yes",
 )  # fmt: skip
-_LEAD = re.compile(rf"^(?:{'|'.join(sorted(_LEADS, key=len, reverse=True))})\b[\s,:]*")
+_LEAD = re.compile(rf"^(?:{'|'.join(sorted(_LEADS, key=len, reverse=True))})(?![\w'-])[\s,:]*")
 _NOTHING = frozenset(
-    [
-        "i",
-        "a",
-        "an",
-        "the",
-        "is",
-        "are",
-        "am",
-        "be",
-        "it",
-        "to",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "with",
-        "no",
-        "yes",
-        "not",
-        "and",
-        "or",
-        "none",
-        "nothing",
-        "unknown",
-        "error",
-        "unclear",
-        "unsure",
-        "n/a",
-        "na",
-        "undefined",
-        "other",
-        "something",
-        "thing",
-    ]
+    "i a an the is are am be it to of in on at by for with no yes not and or none nothing unknown error unclear unsure n/a na "
+    "undefined other something thing".split()
 )
 _REFUSAL = re.compile(
     r"\b(?:sorry|cannot|can't|can not|could not|couldn't|unable|don't know|do not know|not sure|not clear|not possible|"
-    r"as an ai|no (?:dog|cat|animal|object|person|answer|idea)|neither)\b"
+    r"as an ai|(?:not|\w+n't) (?:see|any|an?)|no (?:dog|cat|animal|object|person|answer|idea)|neither)\b"
 )
 _SPLIT = re.compile(r"[,;\n/|]|\s+and\s+|\s+or\s+|\s*&\s*|\.\s+|\.$")
 _SYNTAX = re.compile(r"[^\w\s'-]|_")
+_MARKUP = re.compile(r"[^\w\s'.,;/|&-]|_")  # all but what parts two terms
+_BLANKS = re.compile(r"[^\S\n]+")
 MOST_WORDS = 6  # a longer answer is a sentence, not a term
 
 
@@ -63,7 +31,7 @@ def clean(raw: str) -> tuple[str, ...]:
     Whatever has a meaning in prompt syntax (brackets, colons, angle brackets) is taken out. After `clean_vqa_answer` of the
     public code of Golan et al. 2025.
     """
-    text = " ".join(raw.lower().replace("\u2019", "'").split(" ")).strip()
+    text = _BLANKS.sub(" ", _MARKUP.sub(" ", raw.lower().replace("\u2019", "'"))).strip()
     if _REFUSAL.search(text):
         return ()
     terms = (_term(part) for part in _SPLIT.split(text))
@@ -72,7 +40,7 @@ def clean(raw: str) -> tuple[str, ...]:
 
 def _term(part: str) -> str:
     part = " ".join(_SYNTAX.sub(" ", part).split()).strip("'- ")
-    while (shorter := _LEAD.sub("", part).strip()) != part:
+    while (shorter := _LEAD.sub("", part).strip("'- ")) != part:
         part = shorter
     words = part.split()
     if words[:1] in (["no"], ["not"], ["without"]):
@@ -98,7 +66,7 @@ def stem(word: str) -> str:
     """A word without its plural ending, for comparison only."""
     if len(word) > 4 and word.endswith("ies"):
         return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes")):
+    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zes", "buses")):
         return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
 
@@ -110,12 +78,13 @@ def key(term: str) -> str:
 
 def weighted(term: str, weight: float) -> str:
     """The term as a prompt writes its emphasis."""
-    return term if weight == 1 else f"({term}:{weight:g})"
+    return term if weight == 1 else f"({term}:{round(weight, 3):g})"
 
 
 def _stems(text: str) -> list[str]:
-    return [stem(word) for word in re.findall(r"[\w'-]+", text.lower())]
+    return [stem(word) for word in re.findall(r"\w+(?:['-]\w+)*", text.lower())]
 
 
 def _suffixed(term: str, suffix: str) -> str:
+    suffix = " ".join(_SYNTAX.sub(" ", suffix).split())
     return term if not suffix or key(term).split()[-1:] == key(suffix).split()[-1:] else f"{term} {suffix}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from PIL import Image
@@ -88,11 +89,16 @@ class Guide:
         due = [image for image, rhythm in enumerate(self._rhythms) if rhythm.due()]
         if not due:
             return
+        with self.guarded(call), _same_random_numbers(x0.device):
+            self._ask(step, sigma, x0, due)
+
+    @contextmanager
+    def guarded(self, call: int) -> Iterator[None]:
+        """Nothing that goes wrong inside costs the picture: it is said once, and nothing is asked any more."""
         try:
-            with _same_random_numbers(x0.device):
-                self._ask(step, sigma, x0, due)
+            yield
         except Exception as error:
-            self._fail(step, error)
+            self._fail(self.clock.step(call), error)
 
     def encoded(self, call: int, seconds: float) -> None:
         """The host says how long it took to encode the negative prompts of this call."""
@@ -101,7 +107,7 @@ class Guide:
     def _ask(self, step: int, sigma: float | None, x0: Tensor, due: list[int]) -> None:
         timing = self.record.timing(step)
         began = time.perf_counter()
-        pictures = dict(zip(due, self._decoder(x0[due])))
+        pictures = dict(zip(due, self._decoder(x0[due]), strict=True))
         timing.decode += time.perf_counter() - began
         began = time.perf_counter()
         answers = self._answers(pictures)
@@ -123,7 +129,7 @@ class Guide:
         likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
         change = ledger.hear(terms(likely, self.record.prompts[image], settings.suffix, settings.negate_prompt))
         self._rhythms[image].heard(bool(change))
-        if change:
+        if timeline.at(step + 1) != ledger.terms:
             timeline.changes[step + 1] = ledger.terms
         event = Event(
             step=step,
@@ -141,6 +147,8 @@ class Guide:
             self._watch(event, picture)
 
     def _fail(self, step: int, error: Exception) -> None:
+        if self.record.failure:
+            return
         reason = " ".join(str(error).split()) or "no reason given"
         self.record.failure = f"step {step}: {type(error).__name__}: {reason}"
         logger.warning("VLM Negative asks no more in this picture, which goes on without it. %s", self.record.failure)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .answers import key, weighted
 from .settings import Settings
 
+_EMPHASIS = re.compile(r":[\d.]+(?=[)\]])|[()\[\]{}]")
 CHUNK = 75  # tokens that CLIP reads at once, without its start and its end
 
 CountTokens = Callable[[str], int]
@@ -27,6 +29,9 @@ class Change:
 
 def compose(base: str, terms: Iterable[str], weight: float = 1.0) -> str:
     """The user's own negative prompt, whole and first, then the terms."""
+    terms = tuple(terms)
+    if not terms:
+        return base
     parts = [base.strip().rstrip(",").rstrip(), *(weighted(term, weight) for term in terms)]
     return ", ".join(part for part in parts if part)
 
@@ -44,7 +49,7 @@ class Ledger:
         self.terms: tuple[str, ...] = ()
         self._settings = settings
         self._count = count_tokens
-        self._theirs = {key(part) for part in base.split(",")}
+        self._theirs = {key(_EMPHASIS.sub("", part)) for part in base.split(",")}
 
     def text(self) -> str:
         """The negative prompt as it now is."""
@@ -56,8 +61,10 @@ class Ledger:
         for term in found:
             if key(term) not in self._theirs:
                 fresh.setdefault(key(term), term)
+        never = [term for term in fresh.values() if term not in self.terms and not self._allowed([term])]
+        fresh = {name: term for name, term in fresh.items() if term not in never}
         wanted, refused = self._fit(self._merged(fresh))
-        return self._become(wanted, refused=tuple(term for term in refused if term not in self.terms))
+        return self._become(wanted, refused=tuple(term for term in [*never, *refused] if term not in self.terms))
 
     def clear(self) -> Change:
         """Drops all terms; the user's own negative prompt stays."""

@@ -29,6 +29,8 @@ class Timeline:
         parts, before = [], ()
         for start, terms in sorted(self.changes.items()):
             signs = [f"+{term}" for term in terms if term not in before] + [f"-{term}" for term in before if term not in terms]
+            if (*(term for term in before if term in terms), *(term for term in terms if term not in before)) != terms:
+                signs = [f"+{term}" for term in terms] + [f"-{term}" for term in before]  # the order changes too
             if signs:
                 parts.append(f"{start}:{','.join(signs)}")
             before = terms
@@ -119,11 +121,21 @@ class Record:
             )
         try:
             return cls._from_body(body)
-        except (TypeError, KeyError, AttributeError) as error:
+        except InputError:
+            raise
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InputError(f"{name}: the record is damaged at {error}; record it again") from None
 
     @classmethod
     def _from_body(cls, body: dict[str, Any]) -> Record:
+        for name in ("prompts", "negatives", "timelines"):
+            if not isinstance(body[name], list) or not all(isinstance(text, str) for text in body[name]):
+                raise TypeError(name)
+            if len(body[name]) != len(body["prompts"]):
+                raise ValueError(name)
+        for name in ("settings", "generation"):
+            if not isinstance(body[name], dict):
+                raise TypeError(name)
         return cls(
             settings=dict(body["settings"]),
             prompts=tuple(body["prompts"]),

@@ -78,7 +78,7 @@ class Settings:
         known = {definition.name for definition in fields(cls)}
         for name in values:
             if name not in known:
-                raise InputError(f"{name}: there is no such setting; the settings are {', '.join(sorted(known))}")
+                raise InputError(f"{name!r}: there is no such setting; the settings are {', '.join(sorted(known))}")
         return cls(**values)
 
     @classmethod
@@ -96,7 +96,7 @@ class Settings:
         """What differs from the defaults, by infotext key; nothing when off."""
         if not self.enabled:
             return {}
-        changed = (item for item in fields(self) if getattr(self, item.name) != item.default)
+        changed = (item for item in fields(self) if repr(getattr(self, item.name)) != repr(item.default))
         return {INFOTEXT_PREFIX + item.metadata["label"].lower(): _written(getattr(self, item.name)) for item in changed}
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _property(definition: Any) -> dict[str, Any]:
         "float": {"type": "number"},
         "text": {"type": "string"},
         "choice": {"type": "string", "enum": list(meta.get("choices", ()))},
-        "texts": {"type": "array", "items": {"type": "string", "minLength": 1}},
+        "texts": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
         "ints": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "position": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0.0, "maximum": 1.0}]},
     }[meta["kind"]]
@@ -166,7 +166,7 @@ def _int(name: str, value: Any) -> int:
 def _number(name: str, value: Any) -> float:
     try:
         number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
         raise InputError(f"{name}: {value!r} is not a number")
@@ -179,10 +179,10 @@ def position(name: str, value: Any) -> Position:
     whole = isinstance(value, int) or (isinstance(value, str) and not set(value.lower()) & set(".e"))
     if whole:
         if number < 0:
-            raise InputError(f"{name}: {value} is below 0; give a step from 0, or a share from 0.0 to 1.0")
+            raise InputError(f"{name}: {value!r} is below 0; give a step from 0, or a share from 0.0 to 1.0")
         return int(number)
     if not 0.0 <= number <= 1.0:
-        raise InputError(f"{name}: {value} is not a share from 0.0 to 1.0; a step is written without a point")
+        raise InputError(f"{name}: {value!r} is not a share from 0.0 to 1.0; a step is written without a point")
     return number
 
 

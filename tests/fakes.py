@@ -61,15 +61,15 @@ class Failing:
         raise RuntimeError("the model\nis gone")
 
 
-def make_guide(oracle, steps=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
-    """A guide over a fake run; what is not a parameter here is a setting."""
-    names = ("count_tokens", "timelines", "watch")
-    extra = {name: options.pop(name) for name in names if name in options}
+def make_guide(oracle, total=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
+    """A guide over a fake run of `total` steps; what is not a parameter here is a setting."""
+    extra = {name: options.pop(name) for name in ("count_tokens", "timelines", "watch") if name in options}
+    negatives = negatives or ["ugly"] * (len(prompts) if prompts else images)
     return Guide(
         Settings(enabled=True, **options),
-        Clock(steps, calls or steps),
-        prompts or ["a photo of a pet"] * images,
-        negatives or ["ugly"] * images,
+        Clock(total, calls or total),
+        prompts or ["a photo of a pet"] * len(negatives),
+        negatives,
         oracle,
         decoder or CountingDecoder(),
         **extra,

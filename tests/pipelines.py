@@ -24,18 +24,19 @@ KINDS = ("dog", "cat", "castle", "apple", "house", "banana")
 
 
 class Eye:
-    """An oracle whose answer is `say(picture, number of the ask)`; it keeps every picture that it was shown."""
+    """An oracle whose answer is `say(picture, number of the ask, number of the picture)`; it keeps what it was shown."""
 
     name, input_side = "scripted", 8
 
-    def __init__(self, say: Callable[[Image.Image, int], str] = lambda picture, ask: "dog" if ask == 0 else ""):
+    def __init__(self, say: Callable[[Image.Image, int, int], str] = lambda picture, ask, row: "dog" if ask == 0 else ""):
         self.say, self.asks, self.shown, self.questions = say, 0, [], []
 
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         ask, self.asks = self.asks, self.asks + 1
         self.shown.append(list(images))
         self.questions.append(list(questions))
-        return [[[Answer(self.say(image, ask), 0.9)] for _ in questions] for image in images]
+        said = [self.say(image, ask, row) for row, image in enumerate(images)]
+        return [[[Answer(text, 0.9)] for _ in questions] for text in said]
 
 
 class Blind(Eye):

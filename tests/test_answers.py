@@ -1,17 +1,18 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib_vlmneg.answers import MOST_WORDS, asked_for, clean, key, stem, terms, weighted
 
 PIECES = (
-    " ", " ", ", ", ". ", "\n", "\t", "and", " or ", "/", "&", "(", ")", "[", "]", "{", "}", "<", ">", ":", "|", "\\", "_", "'",
-    "-", "*", "1.2", "0", "the ", "a ", "It is ", "no ", "not ", "yes", "Dog", "cat", "ÉTÉ", "İ", "unknown", "sorry", "can't",
-    "don't know", "AND", "BREAK", "the quick brown fox", "lora", "’",
+    " ", " ", ", ", ". ", "\n", " and ", "and", " or ", "/", "(", ")", "[", "{", "<", ">", ":", "|", "_", "'", "'Dog", "-",
+    " - ", "*", "1.2",
+    "the ", "a ", "It is ", "no ", "not", "yes", "Dog", "Dog", "cat", "ÉTÉ", "İ", "unknown", "sorry", "don't", "know",
 )  # fmt: skip
-SAID = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=8).map("".join)
+SAID = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=6).map("".join)
+often = settings(max_examples=400)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ SAID = st.text(max_size=20) | st.lists(st.sampled_from(PIECES), max_size=8).map(
         ("dog, Dog, dog", ("dog",)),
         ("t-shirt", ("t-shirt",)),
         ("men's hat", ("men's hat",)),
-        ("<lora:evil:1> (dog:1.5) [cat]", ("lora evil 1 dog 1 5 cat",)),
+        ("<big> (dog) [cat]", ("big dog cat",)),
         ("café au lait", ("café au lait",)),
     ],
 )
@@ -57,7 +58,13 @@ def test_an_answer_becomes_terms(said, found):
         "neither",
     ]
     + ["no dog", "No cat.", "there is no castle", "I see no flag", "without a hat", "not a dog"]
-    + ["I'm sorry, but I cannot see the dog.", "As an AI, I have no idea", "I don't know", "I don’t know", "Not sure, a dog"]
+    + [
+        "I'm sorry, but I cannot see the dog.",
+        "As an AI, I have no idea",
+        "I don't know",
+        "I don\u2019t know",
+        "Not sure, a dog",
+    ]
     + ["I am unable to say", "The image is not clear", "It could be anything, a word, and I could not say which"],
 )
 def test_no_answer_gives_no_term(said):
@@ -93,6 +100,7 @@ def test_a_sentence_is_no_term():
     assert clean(" ".join(["word"] * (MOST_WORDS + 1))) == ()
 
 
+@often
 @given(SAID)
 def test_a_term_has_no_prompt_syntax_no_capitals_and_is_never_empty(said):
     for term in clean(said):
@@ -100,17 +108,20 @@ def test_a_term_has_no_prompt_syntax_no_capitals_and_is_never_empty(said):
         assert term == term.lower() and term == " ".join(term.split()) and len(term) > 1
 
 
+@often
 @given(SAID)
 def test_a_term_begins_and_ends_with_a_letter_or_digit(said):
     assert all(re.fullmatch(r"\w.*\w", term) for term in clean(said))
 
 
+@often
 @given(SAID)
 def test_a_clean_term_stays_as_it_is(said):
     for term in clean(said):
         assert clean(term) == (term,)
 
 
+@often
 @given(SAID)
 def test_no_term_comes_twice(said):
     assert len(clean(said)) == len(set(clean(said)))

@@ -79,7 +79,7 @@ def test_a_schedule_asks_from_start_to_stop_at_every_nth_step_where_it_can_act(s
     first = start if isinstance(start, int) else math.ceil(start * steps - 1e-9)
     end = min(stop if isinstance(stop, int) else math.ceil(stop * steps - 1e-9), steps)
     if first >= end or (type(start) is type(stop) and start >= stop):
-        with pytest.raises(InputError, match="^start: "):
+        with pytest.raises(InputError, match=r"^start: "):
             Schedule.of(Settings(start=start, stop=stop, every=every, clear_at_stop=clear), steps)
         return
     acts = end if clear else steps

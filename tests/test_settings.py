@@ -178,7 +178,7 @@ BAD = [
     ("stop", "soon"),
     ("stop", "1e1"),
     ("steps", [-1]),
-    ("steps", "1 x"),
+    ("steps", "x"),
     ("steps", [0.5]),
     ("steps", 3),
     ("mode", "sometimes"),

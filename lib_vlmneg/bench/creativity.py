@@ -17,8 +17,8 @@ BATCH = 10
 
 def measure(
     prompt: str, seeds: int, steps: int = 28, guidance_scale: float = 4.5, settings: Settings = SETTINGS
-) -> dict[str, Any]:
-    """Draws `seeds` pictures without and with the guide and has the judge name them."""
+) -> tuple[dict[str, Any], list[Any], list[Any]]:
+    """Draws `seeds` pictures without and with the guide and has the judge name them: figures, plain and guided pictures."""
     from tqdm import tqdm
 
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
@@ -39,13 +39,14 @@ def measure(
     asked = subject(prompt)
     before, after = name(plain), name(guided)
     favourite = Counter(kind for kind in before if kind != "none").most_common(1)[0][0]
-    return {
+    figures = {
         "prompt": prompt,
         "seeds": seeds,
         "favourite": favourite,
         "plain": _row(before, favourite, asked),
         "guided": _row(after, favourite, asked) | {"terms per picture": sum(terms) / seeds},
     }
+    return figures, plain, guided
 
 
 def name(images: Sequence[Any]) -> list[str]:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from ..bench import creativity
+from ..miniature.grid import grid
 from .demo import PROMPT
 
 
@@ -19,12 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=28)
     parser.add_argument("--guidance_scale", type=float, default=4.5)
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    parser.add_argument("--grid", type=Path, help="also write the first eight pictures, plain over guided, to this PNG file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    figures = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+    figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
     print(creativity.table(figures))
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(figures, indent=2) + "\n")
+    if options.grid:
+        options.grid.parent.mkdir(parents=True, exist_ok=True)
+        grid([plain[:8], guided[:8]]).save(options.grid)

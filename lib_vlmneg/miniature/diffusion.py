@@ -13,12 +13,12 @@ from tqdm import tqdm
 from . import models
 from .captions import caption
 from .codec import decode, encode
-from .loop import Stage, autocast, device, random_at, train
+from .loop import Stage, autocast, device, exact_norms, random_at, train
 from .pictures import Sprites, imagine
 from .pictures import paint as draw
 from .scenes import Scene
 
-POOL = 16384  # scenes, encoded once
+POOL = 16384
 CHUNK = 64
 
 
@@ -40,7 +40,7 @@ class Painter:
 
 def painter(tokenizer, vae) -> Painter:
     """An untrained one."""
-    unet = models.unet().to(device()).to(memory_format=torch.channels_last)
+    unet = exact_norms(models.unet()).to(device()).to(memory_format=torch.channels_last)
     return Painter(tokenizer, models.text_encoder(tokenizer).to(device()), unet, vae, noise_schedule())
 
 
@@ -51,12 +51,13 @@ def noise_schedule() -> Tensor:
     return DDPMScheduler(**models.SCHEDULE).alphas_cumprod.to(device())
 
 
-def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, seed: int) -> None:
-    """Mean squared error of eps, weighted by min(SNR, 5)/SNR (Hang et al. 2023), over a pool of encoded scenes."""
+def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, seed: int, pool: int = POOL) -> None:
+    """Mean squared error of eps, weighted by min(SNR, 5)/SNR (Hang et al. 2023), over `pool` scenes, encoded once."""
     from diffusers.models.attention_processor import AttnProcessor
 
-    intents, scenes, latents = _encoded_scenes(paint.vae, sprites, folder, seed)
-    paint.unet.set_attn_processor(AttnProcessor())  # a CPU trains twice as fast with it as with the fused kernel
+    intents, scenes, latents = _encoded_scenes(paint.vae, sprites, folder, seed, pool)
+    paint.unet.set_attn_processor(AttnProcessor())  # fused attention is slow to differentiate on a CPU
+    paint.text_encoder.set_attn_implementation("eager")
 
     def loss(rng: random.Random) -> Tensor:
         chosen = [rng.randrange(len(scenes)) for _ in range(stage.batch)]
@@ -74,9 +75,9 @@ def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, 
     train(stage, {"unet": paint.unet, "text_encoder": paint.text_encoder}, loss, folder, seed)
 
 
-def _encoded_scenes(vae, sprites: Sprites, folder: Path, seed: int) -> tuple[list[str], list[Scene], Tensor]:
-    """Intents, scenes and latents [POOL, 4, 16, 16]; the latents are kept in `folder`."""
-    chunks = [imagine(random_at(seed, "pool", index), CHUNK) for index in range(POOL // CHUNK)]
+def _encoded_scenes(vae, sprites: Sprites, folder: Path, seed: int, pool: int) -> tuple[list[str], list[Scene], Tensor]:
+    """Intents, scenes and latents [pool, 4, 16, 16]; the latents are kept in `folder`."""
+    chunks = [imagine(random_at(seed, "pool", index), CHUNK) for index in range(pool // CHUNK)]
     path = folder / "latents.pt"
     if not path.exists():
         encoded = [encode(vae, draw(scenes, sprites)).cpu() for _, scenes in tqdm(chunks, desc="encoding scenes")]

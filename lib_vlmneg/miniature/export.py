@@ -89,7 +89,7 @@ def load(folder: Path) -> SimpleNamespace:
     return parts
 
 
-def _read(kind: type, path: Path):
+def _read(kind: type, path: Path) -> object:
     if not issubclass(kind, nn.Module):
         return kind.from_pretrained(path, local_files_only=True)
     model, report = kind.from_pretrained(path, local_files_only=True, output_loading_info=True)
@@ -98,7 +98,7 @@ def _read(kind: type, path: Path):
     return model
 
 
-def tensors(pipeline) -> dict[str, Tensor]:
+def tensors(pipeline: SimpleNamespace) -> dict[str, Tensor]:
     """Every parameter of the three models under its name in the checkpoint; noise schedule and positions the host computes."""
     places, levels = unet_places(pipeline.unet.config), len(pipeline.vae.config["block_out_channels"])
     result = {f"model.diffusion_model.{_moved(key, places)}": value for key, value in pipeline.unet.named_parameters()}
@@ -117,7 +117,7 @@ def _moved(key: str, places: dict[str, str]) -> str:
     raise ValueError(f"unet: the layout has no place for {key}")
 
 
-def unet_places(config) -> dict[str, str]:
+def unet_places(config: dict) -> dict[str, str]:
     """The modules of a U-Net of this config, name in diffusers to name in ldm, and some that it does not have."""
     layers, attends = config["layers_per_block"], ["CrossAttn" in kind for kind in config["up_block_types"]]
     places, resnets = dict(UNET), {"mid_block.resnets.0": "middle_block.0", "mid_block.resnets.1": "middle_block.2"}
@@ -144,7 +144,7 @@ def vae_key(key: str, levels: int) -> str:
     return re.sub(r"(?<=\.up\.)\d+", lambda found: str(levels - 1 - int(found[0])), key)
 
 
-def description(pipeline, clip: Path) -> dict:
+def description(pipeline: SimpleNamespace, clip: Path) -> dict:
     """What the host builds the models from, in the shape of its v1-inference.yaml; `clip` is where the tokenizer will be."""
     unet, vae, noise = pipeline.unet.config, pipeline.vae.config, pipeline.scheduler.config
     width, vae_width = unet["block_out_channels"][0], vae["block_out_channels"][0]
@@ -173,7 +173,7 @@ def description(pipeline, clip: Path) -> dict:
     return {"model": {"target": "ldm.models.diffusion.ddpm.LatentDiffusion", "params": params}}
 
 
-def _write_clip(pipeline, folder: Path) -> None:
+def _write_clip(pipeline: SimpleNamespace, folder: Path) -> None:
     """The files that the host's transformers 4.30 reads; it does not find the one file that version 5 saves."""
     pipeline.text_encoder.config.save_pretrained(folder)
     pipeline.tokenizer.backend_tokenizer.model.save(str(folder))

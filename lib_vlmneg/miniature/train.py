@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from . import WEIGHTS, captions, card, codec, diffusion, judging, publish, sprites, tokenizers, vqa
-from .loop import Stage, device, exact_norms
+from .loop import Stage, device
 
 STAGES = {
     "vae": Stage("vae", steps=5200, batch=4, learning_rate=1e-3, ema=0.998),
     "taesd": Stage("taesd", steps=1500, batch=8, learning_rate=1e-3, ema=0.995),
-    "unet": Stage("unet", steps=5000, batch=64, learning_rate=8e-4, ema=0.9985, warm_up=200),
+    "unet": Stage("unet", steps=5000, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
     "vilt": Stage("vilt", steps=3000, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("build/miniature"), help="checkpoints and the cache")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the finished weights go")
-    parser.add_argument("--quick", action="store_true", help="two steps of everything: does it run?")
+    parser.add_argument("--quick", action="store_true", help="two steps of everything, unmeasured: does it run?")
     options = parser.parse_args(arguments)
     train_all(options.folder, options.out, options.seed, options.quick)
 
@@ -41,8 +41,7 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False) -> None:
     vae = codec.train_autoencoder(stages["vae"], pictures, folder, seed)
     torch.manual_seed(seed)
     paint = diffusion.painter(tokenizers.clip(vocabulary, folder / "tokenizer"), vae)
-    exact_norms(paint.unet)
-    diffusion.train_painter(stages["unet"], paint, pictures, folder, seed)
+    diffusion.train_painter(stages["unet"], paint, pictures, folder, seed, 128 if quick else diffusion.POOL)
     taesd = codec.train_tiny(stages["taesd"], vae, pictures, folder, seed)
 
     size = 128 if quick else HALF_MADE
@@ -56,7 +55,8 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False) -> None:
     judge = judging.train_judge(stages["judge"], judged, pictures, folder, seed + JUDGE_SEED)
 
     publish.write(out, paint=paint, taesd=taesd, vilt=vilt, judge=judge)
-    card.write(out, pictures, seed, count=8 if quick else 100)
+    if not quick:
+        card.write(out, pictures, seed, count=100)
 
 
 def _shortened(stage: Stage) -> Stage:

@@ -39,7 +39,8 @@ class Swapper:
         texts = tuple(texts) if texts else None
         if texts != self._texts:
             began = time.perf_counter()
-            self._texts, self._encoding = texts, encode(self._pipe, texts) if texts else None
+            self._texts = texts  # first, so that a text which cannot be encoded is tried once
+            self._encoding = encode(self._pipe, texts) if texts else None
             self._encoded(time.perf_counter() - began)
         self._calls = 0
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import wraps
 from typing import Any
 
 import torch
@@ -88,20 +89,25 @@ def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None)
     scheduler_step = pipe.scheduler.step
     denoiser = getattr(pipe, "unet", None) or pipe.transformer
 
+    @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
     def step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
-        x0, sigma = predicted_x0(pipe.scheduler, model_output, timestep, sample)
         if calls == 0:  # only now are the scheduler's timesteps known: a second-order one has more than steps
             guide.clock = Clock(guide.clock.steps, len(pipe.scheduler.timesteps))
-        guide.observe(calls, sigma, x0)
-        if save_x0:
-            save_x0(calls, float(timestep), decoder(x0))
+        if save_x0 or guide.wants(calls):
+            with guide.guarded(calls):
+                x0, sigma = predicted_x0(pipe.scheduler, model_output, timestep, sample)
+                guide.observe(calls, sigma, x0)
+                if save_x0:
+                    save_x0(calls, float(timestep), decoder(x0))
         return scheduler_step(model_output, timestep, sample, *args, **kwargs)
 
     def on_step_end(_: Any, index: int, timestep: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls = index + 1
-        swapper.use(guide.negatives(calls))
-        return swapper.in_callback(inputs)
+        with guide.guarded(calls):
+            swapper.use(guide.negatives(calls))
+            return swapper.in_callback(inputs)
+        return {}
 
     hook = denoiser.register_forward_pre_hook(swapper.before_denoiser, with_kwargs=True)
     pipe.scheduler.step = step
@@ -151,7 +157,7 @@ def _size(pipe: Any, request: Request) -> tuple[int, int]:
         value = own * scale if value is None else value
         if value < divisor or value % divisor:
             raise InputError(
-                f"{name}: {value} is not a multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"
+                f"{name}: {value} is not a positive multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"
             )
         size.append(value)
     return size[0], size[1]

@@ -1,0 +1,36 @@
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype
+from lib_vlmneg.errors import InputError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("wanted", ["abacus", "cuda:77", ""])
+def test_a_device_that_is_not_there_is_bad_input(wanted):
+    with pytest.raises(InputError, match=rf"^device: '{wanted}'"):
+        best_device(wanted)
+
+
+def test_auto_is_a_device_that_computes():
+    assert torch.ones(2, device=best_device()).sum() == 2
+    assert best_device("cpu") == CPU
+
+
+@pytest.mark.parametrize("wanted", DTYPES)
+def test_a_dtype_by_name(wanted):
+    assert best_dtype(wanted, CPU) is getattr(torch, wanted)
+
+
+def test_an_unknown_dtype_is_bad_input():
+    with pytest.raises(InputError, match=r"^dtype: 'int8' .*auto, float32"):
+        best_dtype("int8", CPU)
+
+
+def test_full_precision_needs_no_autocast():
+    assert isinstance(autocast(CPU, torch.float32), nullcontext)
+    with autocast(CPU, torch.bfloat16):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16

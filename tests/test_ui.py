@@ -1,0 +1,52 @@
+"""The page: it builds, draws, and says in one line what is wrong."""
+
+from dataclasses import fields
+
+import pytest
+
+from lib_vlmneg.cli import ui
+from lib_vlmneg.cli.demo import SETTINGS
+from lib_vlmneg.settings import Settings
+from lib_vlmneg.webui.accordion import controls
+
+gr = pytest.importorskip("gradio")
+
+
+def _values(**changes):
+    """What the page sends: the components' own values."""
+    with gr.Blocks():
+        made = controls(gr, gr.Checkbox(True), SETTINGS, str)
+    sent = {definition.name: component.value for definition, component in zip(fields(Settings), made)}
+    return list((sent | changes).values())
+
+
+@pytest.fixture(scope="module")
+def studio():
+    from lib_vlmneg.hosts.diffusers import load_pipeline
+
+    return ui._Studio(*load_pipeline("miniature"), "miniature", "auto")
+
+
+def test_the_components_hold_the_settings_they_were_made_from():
+    assert Settings.from_values(_values()) == SETTINGS
+
+
+def test_the_page_builds():
+    blocks = ui.page("miniature")
+    assert any(getattr(block, "value", None) == "Generate" for block in blocks.blocks.values())
+
+
+def test_it_draws_with_the_guide_and_without(studio):
+    guided, said, timeline = studio.draw("a photo of a pet", "", 0, 6, 4.5, *_values())
+    assert said.startswith("Pushed away from: ") and timeline is not None
+    plain, said, timeline = studio.draw("a photo of a pet", "", 0, 6, 4.5, *_values(enabled=False))
+    assert plain.size == guided.size == (128, 128) and timeline is None
+    assert plain.tobytes() != guided.tobytes()
+
+
+def test_bad_input_gives_a_message_and_no_picture(studio):
+    assert studio.draw("a pet", "", 0, 6, 4.5, *_values(start="1.5")) == (
+        None,
+        "start: '1.5' is not a share from 0.0 to 1.0; a step is written without a point",
+        None,
+    )
