@@ -1,4 +1,4 @@
-"""python -m lib_vlmneg: demo, generate, ui, bench."""
+"""python -m lib_vlmneg: demo, generate, ui, bench, record."""
 
 from __future__ import annotations
 

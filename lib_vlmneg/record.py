@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .errors import InputError
+from .settings import INFOTEXT_PREFIX, Settings
 
 SCHEMA = "vlm-negative-record"
 VERSION = 1
+TIMELINE = INFOTEXT_PREFIX + "timeline"
 
 
 class Timeline:
@@ -153,6 +155,11 @@ class Record:
         if not self.timings or self.timings[-1].step != step:
             self.timings.append(Timing(step))
         return self.timings[-1]
+
+    def infotext(self, image: int) -> dict[str, str]:
+        """What goes into the parameters of one picture: the settings, and the terms step by step. Nothing when off."""
+        settings = Settings.from_dict(self.settings).to_infotext()
+        return settings | {TIMELINE: self.timelines[image].compact()} if settings else {}
 
     def terms(self, image: int) -> tuple[str, ...]:
         """All terms ever in force for one image, in the order they came."""

@@ -20,15 +20,18 @@ from lib_vlmneg.miniature import captions, diffusion, models, publish, tokenizer
 from lib_vlmneg.oracles.base import Answer
 
 OWN = "red background"  # the user's own negative prompt, in words that the tokenizers know
+FOLDER = tempfile.TemporaryDirectory()
 KINDS = ("dog", "cat", "castle", "apple", "house", "banana")
 
 
 class Eye:
-    """An oracle whose answer is `say(picture, number of the ask, number of the picture)`; it keeps what it was shown."""
+    """An oracle that answers with what `say(picture, number of the ask, number of the picture)` gives, a text or several."""
 
     name, input_side = "scripted", 8
 
-    def __init__(self, say: Callable[[Image.Image, int, int], str] = lambda picture, ask, row: "dog" if ask == 0 else ""):
+    def __init__(
+        self, say: Callable[[Image.Image, int, int], str | list[str]] = lambda picture, ask, row: "dog" if ask == 0 else ""
+    ):
         self.say, self.asks, self.shown, self.questions = say, 0, [], []
 
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
@@ -36,7 +39,8 @@ class Eye:
         self.shown.append(list(images))
         self.questions.append(list(questions))
         said = [self.say(image, ask, row) for row, image in enumerate(images)]
-        return [[[Answer(text, 0.9)] for _ in questions] for text in said]
+        texts = [[text] if isinstance(text, str) else text for text in said]
+        return [[[Answer(text, 0.9) for text in answers[:topk]] for _ in questions] for answers in texts]
 
 
 class Blind(Eye):
@@ -75,19 +79,20 @@ class Denoised:
         return [(negative, positive) for positive, negative in zip(given[::2], given[1::2])]
 
 
-def weights(folder: Path) -> Path:
-    """A folder as the miniature's weights, never trained."""
+@cache
+def weights() -> Path:
+    """A folder as the miniature's weights, never trained; it goes when the tests end."""
+    folder = Path(FOLDER.name)
     torch.manual_seed(0)
     words = tokenizers.bert(captions.vocabulary(), folder / "words")
     vae = models.autoencoder()
     painter = diffusion.painter(clip_tokenizer(), vae)
-    louder(painter.unet)
+    louder(painter.unet, 30)
     publish.write(
         folder / "weights",
         paint=painter,
         taesd=models.tiny_autoencoder(),
         vilt=models.oracle(words),
-        words=words,
         judge=models.Judge(),
     )
     return folder / "weights"

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import InputError
-from . import bench, demo, generate, ui
+from . import bench, demo, generate, record, ui
 
-COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench}
+COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench, "record": record}
 
 
 def main(arguments: Sequence[str]) -> int:

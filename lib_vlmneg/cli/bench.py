@@ -12,6 +12,7 @@ from .demo import PROMPT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which table, and how much is measured."""
     parser.add_argument(
         "table", choices=["creativity"], help="creativity: how far from the cliche, and still what was asked for"
     )

@@ -19,6 +19,7 @@ GAP = 16
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Prompt, seed and where the picture goes."""
     parser.add_argument("--prompt", default=PROMPT, help=f"default: {PROMPT}")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("out/demo.png"))

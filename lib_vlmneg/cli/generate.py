@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..errors import InputError
 from ..guide import Watcher
@@ -118,7 +120,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
     options.output_dir.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         path = options.output_dir / f"seed_{request.seed + index}.png"
-        image.save(path)
+        image.save(path, pnginfo=_parameters(record, index))
         print(path)
     if options.record:
         options.record.parent.mkdir(parents=True, exist_ok=True)
@@ -179,6 +181,30 @@ def _watcher(log: bool, seen: list[tuple[Event, Image.Image]]) -> Watcher:
             print(f"[Step {event.step}] Accumulated negatives: {event.negative}")
 
     return watch
+
+
+def _parameters(record: Record, index: int) -> PngInfo:
+    """The picture's parameters, written as the WebUI writes them."""
+    generation = record.generation
+    said = {
+        "Steps": generation["steps"],
+        "CFG scale": generation["guidance_scale"],
+        "Seed": generation["seed"] + index,
+        "Size": f"{generation['width']}x{generation['height']}",
+        "Model": generation["model"],
+        **{key: _quoted(value) for key, value in record.infotext(index).items()},
+    }
+    negative = f"\nNegative prompt: {record.negatives[index]}" if record.negatives[index] else ""
+    info = PngInfo()
+    info.add_text(
+        "parameters", f"{record.prompts[index]}{negative}\n" + ", ".join(f"{key}: {value}" for key, value in said.items())
+    )
+    return info
+
+
+def _quoted(text: str) -> str:
+    """As modules/infotext_utils.py of the WebUI quotes what holds its separators."""
+    return json.dumps(text, ensure_ascii=False) if set(text) & set(',:\n"') else text
 
 
 def _saver(folder: Path):

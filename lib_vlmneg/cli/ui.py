@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
+from ..oracles.pool import Pool
 from ..record import Event
 from ..settings import Settings
 from ..sheet import contact_sheet
@@ -16,6 +17,7 @@ from .demo import PROMPT, SETTINGS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The model and the port."""
     parser.add_argument("--model", default="miniature", help="a diffusers id or folder (default: miniature)")
     parser.add_argument("--port", type=int, default=7860)
     parser.add_argument("--device", default="auto")
@@ -47,6 +49,7 @@ def page(model: str, device: str = "auto") -> Any:
                     steps = gr.Slider(1, 100, value=28, step=1, label="Steps")
                     scale = gr.Slider(1, 20, value=4.5, step=0.5, label="Guidance scale")
                 button = gr.Button("Generate", variant="primary")
+                release = gr.Button("Free the oracle's memory", size="sm")
                 with gr.Accordion("VLM Negative", open=True):
                     enabled = gr.Checkbox(True, label="Enabled")
                     settings = controls(gr, enabled, SETTINGS, lambda name: f"vlmneg_{name}")
@@ -55,15 +58,16 @@ def page(model: str, device: str = "auto") -> Any:
                 said = gr.Textbox(label="What it said", lines=2)
                 timeline = gr.Image(label="Timeline", type="pil")
         button.click(studio.draw, [prompt, negative, seed, steps, scale, *settings], [picture, said, timeline])
+        release.click(studio.oracles.release)
     return blocks
 
 
 class _Studio:
-    """Draws for the page; the oracle is loaded when it is first needed and kept until another is wanted."""
+    """Draws for the page; the oracle is loaded when it is first needed, and kept until another is wanted or it is let go."""
 
     def __init__(self, pipe: Any, tiny: Any, model: str, device: str):
         self._pipe, self._tiny, self._model, self._device = pipe, tiny, model, device
-        self._oracles: dict[str, Any] = {}
+        self.oracles = Pool(_load_oracle)
 
     def draw(self, prompt: str, negative: str, seed: float, steps: float, scale: float, *values: Any) -> tuple:
         """Picture, message and timeline; bad input gives a message and no picture."""
@@ -79,17 +83,15 @@ class _Studio:
         if not settings.enabled:
             return draw(self._pipe, replace(request), settings)[0][0], "The plain picture.", None
         seen: list[tuple[Event, Image.Image]] = []
-        oracle = self._oracle(settings.oracle)
+        oracle = self.oracles.get(settings.oracle, self._device)
         images, record = draw(
             self._pipe, request, settings, oracle, self._tiny, watch=lambda event, picture: seen.append((event, picture))
         )
         said = record.failure or f"Pushed away from: {', '.join(record.terms(0)) or 'nothing'}"
         return images[0], said, contact_sheet(record, seen, images)
 
-    def _oracle(self, name: str) -> Any:
-        from ..hosts.diffusers import load_oracle
 
-        if name not in self._oracles:
-            self._oracles.clear()
-            self._oracles[name] = load_oracle(name, self._device)
-        return self._oracles[name]
+def _load_oracle(name: str, device: str, dtype: str) -> Any:
+    from ..hosts.diffusers import load_oracle
+
+    return load_oracle(name, device, dtype)

@@ -47,6 +47,7 @@ ASK_OTHER = ("What is the {category} made of?", "What is the design of the {cate
 
 
 def article(noun: str) -> str:
+    """With a or an."""
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 

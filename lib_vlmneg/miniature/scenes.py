@@ -63,6 +63,7 @@ class Scene:
 
     @property
     def category(self) -> str:
+        """Of its kind."""
         return CATEGORY_OF[self.kind]
 
 

@@ -1,0 +1,46 @@
+"""Print what a record tells: what was seen at which step, what it added, and how long it took."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..record import Event, Record
+from .generate import read_record
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file."""
+    parser.add_argument("file", type=Path, help="a JSON file that generate --record wrote")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Prints it."""
+    print(told(read_record(options.file)))
+
+
+def told(record: Record) -> str:
+    """The record as lines of text."""
+    lines = []
+    for image, prompt in enumerate(record.prompts):
+        lines.append(f'image {image}: "{prompt}"')
+        lines += [_event(event) for event in record.events if event.image == image]
+        lines.append(f"  in the end: {', '.join(record.terms(image)) or 'nothing added'}")
+    spent = {name: sum(getattr(timing, name) for timing in record.timings) for name in ("decode", "ask", "encode")}
+    lines.append(
+        ", ".join(f"{name} {seconds:.2f} s" for name, seconds in spent.items()) + f" of {record.generation.get('seconds')} s"
+    )
+    if record.failure:
+        lines.append(f"stopped asking: {record.failure}")
+    return "\n".join(lines)
+
+
+def _event(event: Event) -> str:
+    said = "; ".join(", ".join(_answer(*answer) for answer in group) for group in event.answers)
+    changes = [f"+{term}" for term in event.added] + [f"-{term}" for term in event.dropped]
+    changes += [f"no room for {term}" for term in event.refused]
+    return f"  step {event.step:3}  {said:40} {' '.join(changes)}".rstrip()
+
+
+def _answer(text: str, score: float | None) -> str:
+    return text if score is None else f"{text} {score:.2f}"

@@ -1,0 +1,216 @@
+"""Every flag of `generate` changes what it names."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import Run
+from PIL import Image
+from pipelines import KINDS, Eye, flux, sdxl, weights
+
+from lib_vlmneg import miniature
+from lib_vlmneg.cli import generate
+from lib_vlmneg.miniature import models
+
+SHOWN = set()
+
+
+def shows(*flags):
+    """Marks a test as the one that shows what these flags change."""
+    SHOWN.update(flags)
+    return lambda test: test
+
+
+@dataclass(frozen=True)
+class Case:
+    """A flag, what it changes when it is given beside `others`, and what the oracle says meanwhile."""
+
+    given: tuple
+    reads: Callable[[Run], Any]
+    before: Any
+    after: Any
+    others: tuple = ()
+    say: Callable = lambda picture, ask, row: KINDS[ask] if ask < len(KINDS) else ""
+
+
+def once(picture, ask, row):
+    return "dog" if ask == 0 else ""
+
+
+def two(picture, ask, row):
+    return ["dog", "wolf"] if ask == 0 else ""
+
+
+FULL = "red " * 74 + "red"  # as many tokens as CLIP reads at once
+CASES = [
+    Case(("--negative_prompt", "red"), Run.negative, "dog, cat, castle", "red, dog, cat, castle"),
+    Case(("--height", 64), Run.size, (32, 32), (32, 64)),
+    Case(("--width", 64), Run.size, (32, 32), (64, 32)),
+    Case(("--steps", 6), Run.asked, [0, 1, 2], [0, 1, 2, 3, 4]),
+    Case(("--seed", 3), lambda run: list(run.pictures()), ["seed_0.png"], ["seed_3.png"]),
+    Case(("--batch", 2), lambda run: list(run.pictures()), ["seed_0.png"], ["seed_0.png", "seed_1.png"]),
+    Case(("--freq", 2), Run.asked, [0, 1, 2], [0, 2]),
+    Case(("--vqa_start_step", 1), Run.asked, [0, 1, 2], [1, 2]),
+    Case(("--vqa_start_step", 0.5), Run.asked, [0, 1, 2], [2]),
+    Case(("--vqa_stop_step", 1), Run.asked, [0, 1, 2], [0]),
+    Case(("--vqa_stop_step", 0.5), Run.asked, [0, 1, 2], [0, 1]),
+    Case(("--vqa_stop_step", 1.0), Run.asked, [0, 1], [0, 1, 2], ("--vqa_stop_step", 2)),
+    Case(("--vqa_steps", "0 2"), Run.asked, [0, 1, 2], [0, 2]),
+    Case(("--settle", 1), Run.asked, [0, 1, 2, 3, 4, 5, 6], [0, 1, 3], ("--steps", 8), once),
+    Case(("--topk", 2), Run.negative, "dog", "dog, wolf", say=two),
+    Case(("--min_score", 0.95), Run.negative, "dog, cat, castle", ""),
+    Case(("--accumulate", "replace"), Run.negative, "dog, cat, castle", "castle"),
+    Case(("--window", 2), Run.negative, "dog, cat, castle", "cat, castle", ("--accumulate", "window")),
+    Case(("--main_object", "toy"), Run.negative, "dog", "dog toy", say=once),
+    Case(("--weight", 1.3), Run.negative, "dog", "(dog:1.3)", say=once),
+    Case(("--max_terms", 1), Run.negative, "dog, cat, castle", "castle"),
+    Case(("--max_tokens", 3), Run.negative, "dog, cat, castle", "cat, castle"),
+    Case(("--grow",), lambda run: run.record()["timelines"], [""], ["1:+dog"], ("--negative_prompt", FULL), once),
+    Case(("--negate_prompt",), Run.negative, "", "pet", ("--prompt", "a pet"), lambda picture, ask, row: "pet"),
+    Case(("--clear_negatives_at_stop",), lambda run: run.record()["timelines"], ["1:+dog"], ["1:+dog|3:-dog"],
+         ("--vqa_stop_step", 3), once),
+    Case(("--decode", "linear"), lambda run: run.eye.shown[0][0].size, (32, 32), (4, 4)),
+    Case(("--question", "What color is it?"), lambda run: run.eye.questions[0], ["What is this?"],
+         ["What is this?", "What color is it?"]),
+    Case(("--question", "Who?", "Why?", "--question", "When?"), lambda run: run.eye.questions[0], ["What is this?"],
+         ["What is this?", "Who?", "Why?", "When?"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.given)))
+def test_the_flag_changes_what_it_names(case, tmp_path):
+    without = Run(tmp_path / "without", *case.others, eye=Eye(case.say))
+    given = Run(tmp_path / "given", *case.others, *case.given, eye=Eye(case.say))
+    assert (without.status, given.status) == (0, 0), given.err
+    assert case.reads(without) == case.before
+    assert case.reads(given) == case.after
+
+
+def test_every_flag_is_shown():
+    parser = argparse.ArgumentParser()
+    generate.add_arguments(parser)
+    flags = {action.option_strings[-1] for action in parser._actions} - {"--help"}
+    assert flags == SHOWN | {case.given[0] for case in CASES}
+
+
+@shows("--prompt", "--seed", "--negative_prompt", "--guidance_scale")
+@pytest.mark.parametrize(
+    "flags", [("--prompt", "a dog"), ("--seed", 1), ("--negative_prompt", "dog, cat"), ("--guidance_scale", 15)]
+)
+def test_another_picture_is_drawn(flags, tmp_path):
+    before, after = (Run(tmp_path / name, *more, question=()) for name, more in (("before", ()), ("after", flags)))
+    assert [*before.pictures().values()] != [*after.pictures().values()]
+    assert after.record()["generation"][flags[0][2:]] == flags[1]
+
+
+@shows("--question")
+def test_without_a_question_the_plain_picture_is_drawn(tmp_path):
+    eye = Eye()
+    plain = Run(tmp_path / "plain", eye=eye, question=())
+    assert eye.asks == 0
+    assert plain.record()["timelines"] == [""]
+    assert plain.pictures() != Run(tmp_path / "guided", eye=Eye()).pictures()
+
+
+@shows("--output_dir")
+def test_pictures_go_to_the_output_folder(tmp_path):
+    run = Run(tmp_path, "--output_dir", tmp_path / "else" / "where", question=())
+    assert "else/where/seed_0.png" in run.files()
+    assert not run.pictures()
+
+
+@shows("--model", "--oracle_id")
+def test_models_are_loaded_from_their_folders(tmp_path):
+    sdxl().save_pretrained(tmp_path / "sdxl")
+    other = Run(tmp_path / "a", "--model", tmp_path / "sdxl", "--oracle_id", weights() / "vilt")
+    assert type(other.pipe).__name__ == "StableDiffusionXLPipeline"
+    assert other.record()["oracle"] == str(weights() / "vilt")
+    assert other.asked() == [0, 1, 2]
+    assert other.pictures() != Run(tmp_path / "b", question=()).pictures()
+
+
+@shows("--model", "--oracle_id")
+def test_without_them_the_miniature_draws_and_sees(tmp_path, monkeypatch):
+    monkeypatch.setattr(miniature, "WEIGHTS", weights())
+    monkeypatch.setattr(miniature, "VILT", weights() / "vilt")
+    run = Run(tmp_path, "--model", "miniature")
+    assert run.record()["oracle"] == str(weights() / "vilt")
+    assert run.record()["settings"]["oracle"] == "miniature"
+    assert run.asked() == [0, 1, 2]
+
+
+@shows("--dtype", "--device")
+def test_device_and_dtype_are_the_pipelines(tmp_path):
+    single = Run(tmp_path / "single", "--device", "cpu", question=())
+    half = Run(tmp_path / "half", "--device", "cpu", "--dtype", "bfloat16", question=())
+    assert single.pipe.unet.dtype == torch.float32
+    assert half.pipe.unet.dtype == half.pipe.vae.dtype == torch.bfloat16
+    assert half.load[1] == "cpu"
+    one, other = (np.array(run.pictures()["seed_0.png"]) for run in (single, half))
+    assert 0 < np.abs(one - other).mean() < 20
+
+
+@shows("--tiny_decoder")
+def test_the_oracle_sees_through_the_tiny_decoder_that_is_given(tmp_path):
+    torch.manual_seed(9)
+    models.tiny_autoencoder().save_pretrained(tmp_path / "tiny")
+    own = Run(tmp_path / "own", "--decode", "tiny", eye=Eye())
+    other = Run(tmp_path / "other", "--decode", "tiny", "--tiny_decoder", tmp_path / "tiny", eye=Eye())
+    assert own.eye.shown[0][0].tobytes() != other.eye.shown[0][0].tobytes()
+
+
+@shows("--distilled_guidance")
+def test_distilled_guidance_is_fluxs_own(tmp_path):
+    runs = [
+        Run(tmp_path / str(scale), "--distilled_guidance", scale, load_pipeline=lambda *_: (flux(), None), question=())
+        for scale in (1.0, 9.0)
+    ]
+    assert runs[0].pictures() != runs[1].pictures()
+
+
+@shows("--log_negatives")
+def test_negatives_are_logged_as_the_reference_program_does(tmp_path):
+    quiet = Run(tmp_path / "quiet", eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
+    told = Run(tmp_path / "told", "--log_negatives", eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
+    assert quiet.out.splitlines() == [str(tmp_path / "quiet" / "out" / "seed_0.png")]
+    assert told.out.splitlines() == [
+        "[Step 0] Added to negatives: 'sculpture'",
+        "[Step 0] Accumulated negatives: sculpture",
+        "[Step 2] Added to negatives: 'statue'",
+        "[Step 2] Accumulated negatives: sculpture, statue",
+        str(tmp_path / "told" / "out" / "seed_0.png"),
+    ]
+
+
+@shows("--save_intermediate", "--intermediate_dir")
+def test_x0_is_saved_under_the_reference_programs_names(tmp_path):
+    without = Run(tmp_path / "without", question=())
+    run = Run(tmp_path, "--save_intermediate", "--intermediate_dir", tmp_path / "seen", question=())
+    timesteps = [f"{float(timestep):.4f}" for timestep in run.pipe.scheduler.timesteps]
+    assert timesteps == ["751.0000", "501.0000", "251.0000", "1.0000"]
+    names = [f"seen/step_{step:03d}_t_{timestep}.png" for step, timestep in enumerate(timesteps)]
+    assert [name for name in run.files() if name.startswith("seen/")] == names
+    assert not [name for name in without.files() if "step_" in name]
+    batch = Run(tmp_path / "batch", "--save_intermediate", "--batch", 2, question=())
+    assert "x0/step_000_t_751.0000_image_1.png" in batch.files()
+
+
+@shows("--record", "--replay")
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_record_is_replayed_bit_for_bit_without_an_oracle(batch, tmp_path):
+    flags = ("--batch", batch, "--seed", 4, "--negative_prompt", "red", "--prompt", "a cat", "--guidance_scale", 6)
+    drawn = Run(tmp_path / "drawn", *flags, eye=Eye(lambda picture, ask, row: KINDS[ask + row]))
+    assert Image.open(tmp_path / "drawn" / "record.png").size[0] > 100
+    replayed = Run(tmp_path / "again", "--replay", tmp_path / "drawn" / "record.json", eye=Eye(), question=())
+    assert replayed.eye.asks == 0
+    assert replayed.bytes() == drawn.bytes()
+    assert list(replayed.pictures()) == [f"seed_{4 + index}.png" for index in range(batch)]
+    assert replayed.pictures() != Run(tmp_path / "plain", *flags, question=()).pictures()
+
+
+def test_without_a_record_none_is_written(tmp_path):
+    assert Run(tmp_path, eye=Eye(), record=False).files() == ["out/seed_0.png"]

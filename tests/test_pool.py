@@ -1,0 +1,24 @@
+"""One oracle in memory, shared and let go."""
+
+from lib_vlmneg.oracles.pool import Pool
+
+
+def test_an_oracle_is_loaded_once_and_shared():
+    loaded = []
+    pool = Pool(lambda *wanted: loaded.append(wanted) or object())
+    assert pool.get("vilt", "cpu") is pool.get("vilt", "cpu")
+    assert loaded == [("vilt", "cpu", "auto")]
+
+
+def test_another_one_takes_its_place():
+    pool = Pool(lambda *wanted: object())
+    first = pool.get("vilt")
+    assert pool.get("blip") is not first
+    assert pool.get("vilt") is not first
+
+
+def test_release_lets_go():
+    pool = Pool(lambda *wanted: object())
+    first = pool.get("vilt")
+    pool.release()
+    assert pool.get("vilt") is not first
