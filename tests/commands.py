@@ -7,18 +7,23 @@ import json
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import numpy as np
-from pipelines import Eye, weights
 from PIL import Image
+from pipelines import Eye, weights
 
 from lib_vlmneg.cli import main
 from lib_vlmneg.hosts import diffusers as host
 
 load_once = cache(host.load_pipeline)
+
+
+def digest(data: bytes) -> str:
+    """Short, so that a failure is."""
+    return sha256(data).hexdigest()[:12]
 
 
 class Run:
@@ -63,13 +68,13 @@ class Run:
         """Every file that was left, relative to the folder."""
         return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
 
-    def pictures(self) -> dict[str, Any]:
-        """The finished pictures' pixels by name."""
-        return {path.name: np.asarray(Image.open(path)).tolist() for path in sorted((self.folder / "out").glob("*.png"))}
+    def pictures(self) -> dict[str, str]:
+        """A digest of each finished picture's pixels, by name."""
+        return {path.name: digest(Image.open(path).tobytes()) for path in sorted((self.folder / "out").glob("*.png"))}
 
-    def bytes(self) -> dict[str, bytes]:
-        """The finished pictures' files by name."""
-        return {path.name: path.read_bytes() for path in sorted((self.folder / "out").glob("*.png"))}
+    def bytes(self) -> dict[str, str]:
+        """A digest of each finished picture's file, with the parameters in it, by name."""
+        return {path.name: digest(path.read_bytes()) for path in sorted((self.folder / "out").glob("*.png"))}
 
     def size(self) -> tuple[int, int]:
         """Width and height of the first picture."""

@@ -3,10 +3,13 @@
 import json
 
 import pytest
-from commands import Run
+from commands import Run, load_once
+from diffusers.utils import logging as diffusers_logging
 from pipelines import Blind, Eye, weights
+from transformers.utils import logging as transformers_logging
 
 from lib_vlmneg.cli import main
+from lib_vlmneg.hosts.diffusers import load_pipeline
 
 REAL = None  # the oracle is really loaded
 
@@ -25,17 +28,16 @@ def message(run):
     ("flags", "field"),
     [
         (("--model", "/no/such/folder"), "model: '/no/such/folder'"),
-        (("--model", weights() / "vilt"), "model: "),
         (("--tiny_decoder", "/no/such/folder"), "tiny_decoder: '/no/such/folder'"),
         (("--height", 100), "height: 100"),
         (("--height", -8), "height: -8"),
         (("--width", 4), "width: 4"),
-        (("--question", ""), "question: "),
-        (("--question", "  ", "--question", "Who?"), "question: "),
+        (("--question", ""), "question: question 2 is empty"),
+        (("--question", "  ", "--question", "Who?"), "question: question 2 is empty"),
         (("--vqa_start_step", 3, "--vqa_stop_step", 2), "vqa_start_step: 3"),
-        (("--vqa_start_step", 0.5, "--vqa_stop_step", 2), "vqa_start_step: 0.5"),
-        (("--vqa_start_step", 4), "vqa_start_step: 4"),
-        (("--vqa_stop_step", 1.5), "vqa_stop_step: 1.5"),
+        (("--vqa_start_step", 0.5, "--vqa_stop_step", 2), "start: 0.5 is not before stop 2 in a run of 4 steps"),
+        (("--vqa_start_step", 4), "start: 4 is not before stop 1.0 in a run of 4 steps"),
+        (("--vqa_stop_step", 1.5), "vqa_stop_step: '1.5' is not a share"),
         (("--vqa_stop_step", "soon"), "vqa_stop_step: 'soon'"),
         (("--vqa_steps", "1,two"), "vqa_steps: 'two'"),
         (("--steps", 0), "steps: 0"),
@@ -49,7 +51,7 @@ def message(run):
         (("--freq", 0), "freq: 0"),
         (("--topk", "many"), "topk: 'many'"),
         (("--weight", "nan"), "weight: 'nan'"),
-        (("--guidance_scale", 1), "guidance_scale: 1"),
+        (("--guidance_scale", 1), "guidance_scale: at 1.0"),
         (("--distilled_guidance", 3), "distilled_guidance: "),
         (("--replay", "/no/such/record.json"), "replay: /no/such/record.json"),
     ],
@@ -57,6 +59,17 @@ def message(run):
 )
 def test_a_bad_value_is_named_in_one_line(flags, field, tmp_path):
     assert message(Run(tmp_path, *flags, eye=Eye())).startswith(field)
+
+
+def test_a_folder_that_is_no_model_is_named_in_one_line(tmp_path):
+    assert message(Run(tmp_path, "--model", weights() / "vilt", eye=Eye())).startswith(f"model: '{weights()}/vilt' cannot")
+
+
+def test_reading_the_models_says_nothing(tmp_path):
+    diffusers_logging.enable_progress_bar()
+    transformers_logging.enable_progress_bar()
+    run = Run(tmp_path, "--oracle_id", weights() / "vilt", "--height", 100, load_pipeline=load_pipeline)
+    assert message(run).startswith("height: 100")
 
 
 @pytest.mark.parametrize("folder", ["/no/such/folder", "."])
@@ -76,34 +89,33 @@ def damaged(change):
     return json.dumps(body)
 
 
-RECORDS = {
-    "of another version": damaged(lambda body: body.update(version=2)),
-    "of another kind": damaged(lambda body: body.update(schema="shopping-list")),
-    "cut off": damaged(lambda body: None)[:-20],
-    "empty": "",
-    "a list": "[]",
-    "without its timelines": damaged(lambda body: body.pop("timelines")),
-    "with a broken timeline": damaged(lambda body: body.update(timelines=["1:dog"])),
-    "with fewer timelines than pictures": damaged(lambda body: body.update(timelines=[])),
-    "with a number as timeline": damaged(lambda body: body.update(timelines=[1])),
-    "with settings that are none": damaged(lambda body: body.update(settings="on")),
-    "with an unknown setting": damaged(lambda body: body["settings"].update(taste=1)),
-    "with a number of steps in words": damaged(lambda body: body["generation"].update(steps="four")),
-    "with a prompt that is a number": damaged(lambda body: body["generation"].update(prompt=4)),
-    "with a size that is a text": damaged(lambda body: body["generation"].update(height="tall")),
+def at(name):
+    return f"replay: the record is damaged at {name}: "
+
+
+RECORDS = {  # what is wrong with it: the file, and how the message begins
+    "another version": (damaged(lambda body: body.update(version=2)), "replay {path}: the record has version 2"),
+    "another kind": (damaged(lambda body: body.update(schema="shopping-list")), "replay {path}: this is no record"),
+    "cut off": (damaged(lambda body: None)[:-20], "replay {path}: this is no record"),
+    "empty": ("", "replay {path}: this is no record"),
+    "a list": ("[]", "replay {path}: this is no record"),
+    "no timelines": (damaged(lambda body: body.pop("timelines")), "replay {path}: the record is damaged at 'timelines'"),
+    "a broken timeline": (damaged(lambda body: body.update(timelines=["1:dog"])), "timeline: '1:dog'"),
+    "too few timelines": (damaged(lambda body: body.update(timelines=[])), "replay {path}: the record is damaged at timelines"),
+    "a number for a timeline": (damaged(lambda body: body.update(timelines=[1])), "replay {path}: the record is damaged"),
+    "settings that are none": (damaged(lambda body: body.update(settings="on")), "replay {path}: the record is damaged"),
+    "an unknown setting": (damaged(lambda body: body["settings"].update(taste=1)), "'taste': there is no such setting"),
+    "steps in words": (damaged(lambda body: body["generation"].update(steps="four")), at("steps")),
+    "a number for a prompt": (damaged(lambda body: body["generation"].update(prompt=4)), at("prompt")),
+    "a text for a size": (damaged(lambda body: body["generation"].update(height="tall")), at("height")),
 }
 
 
 @pytest.mark.parametrize("what", RECORDS)
 def test_a_record_that_cannot_be_replayed_says_why(what, tmp_path):
-    path = tmp_path / "given.json"
-    path.write_text(RECORDS[what])
-    out = tmp_path / "run"
-    status = Replayed(out, path)
-    said = message(status)
-    assert said.startswith(f"replay {path}: ")
-    if what == "of another version":
-        assert "version 2" in said
+    path, (text, begins) = tmp_path / "given.json", RECORDS[what]
+    path.write_text(text)
+    assert message(Replayed(tmp_path / "run", path)).startswith(begins.format(path=path))
 
 
 class Replayed(Run):
@@ -111,8 +123,6 @@ class Replayed(Run):
 
     def __init__(self, folder, path):
         self.folder, self.eye = folder, Eye()
-        from commands import load_once
-
         self._run(["--replay", path, "--output_dir", folder / "out"], load_once)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError
@@ -15,9 +16,17 @@ from . import bench, demo, generate, record, ui
 COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench, "record": record}
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with status 2."""
+        self.exit(2, f"vlm-negative: {message}; see {self.prog} --help\n")
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lib_vlmneg", description="Negative prompts that see.")
+    parser = _Parser(prog="python -m lib_vlmneg", description="Negative prompts that see.")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, module in COMMANDS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..errors import InputError
 from ..guide import Watcher
 from ..record import Event, Record
-from ..settings import VILT, Settings, position
+from ..settings import VILT, Settings
 from ..sheet import contact_sheet
 
 FLAGS = {  # of the reference program, where its name is not the setting's
@@ -29,18 +30,18 @@ FLAGS = {  # of the reference program, where its name is not the setting's
     "accumulate": "mode",
     "vqa_steps": "steps",
 }
-DRAWN = (
-    "prompt",
-    "negative_prompt",
-    "model",
-    "seed",
-    "steps",
-    "guidance_scale",
-    "height",
-    "width",
-    "batch",
-    "distilled_guidance",
-)
+DRAWN = {  # what a record says of the request
+    "prompt": str,
+    "negative_prompt": str,
+    "model": str,
+    "seed": int,
+    "steps": int,
+    "guidance_scale": (int, float),
+    "height": int,
+    "width": int,
+    "batch": int,
+    "distilled_guidance": (int, float),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,10 +103,16 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
 
+    _writable("output_dir", options.output_dir)
+    if options.record:
+        _writable("record", options.record.parent)
+        if options.record.suffix == ".png":
+            raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.enabled and replayed is None
     oracle = load_oracle(settings.oracle, options.device) if asking else None
-    pipe, tiny = load_pipeline(request.model, options.device, options.dtype, options.tiny_decoder)
+    same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
+    pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
     seen: list[tuple[Event, Image.Image]] = []
     images, record = draw(
         pipe,
@@ -144,7 +151,7 @@ def request_of(options: argparse.Namespace, record: Record | None) -> dict[str, 
     """What to draw: the options, else the replayed record's, else the defaults. Raises InputError."""
     drawn: dict[str, Any] = {"prompt": "a photo of a creative pet"}
     if record:
-        drawn |= {name: value for name, value in record.generation.items() if name in DRAWN}
+        drawn |= _recorded(record)
     drawn |= {name: getattr(options, name) for name in DRAWN if getattr(options, name) is not None}
     for name, least in (("steps", 1), ("batch", 1), ("seed", 0)):
         if drawn.get(name, least) < least:
@@ -156,19 +163,36 @@ def request_of(options: argparse.Namespace, record: Record | None) -> dict[str, 
     return drawn
 
 
+def _recorded(record: Record) -> dict[str, Any]:
+    """What the record says of the request. Raises InputError."""
+    said = {name: value for name, value in record.generation.items() if name in DRAWN and value is not None}
+    for name, value in said.items():
+        if not isinstance(value, DRAWN[name]):
+            raise InputError(f"replay: the record is damaged at {name}: {value!r}; record it again")
+    return said
+
+
 def settings_of(options: argparse.Namespace, model: str | None, record: Record | None = None) -> Settings:
     """The guide's settings: from the record if one is replayed, else from the options. Raises InputError."""
     if record:
         return Settings.from_dict(record.settings)
     given = {name.removeprefix("set_"): value for name, value in vars(options).items() if name.startswith("set_")}
     given = {name: value for name, value in given.items() if value is not None}
-    flags = {name: flag for flag, name in FLAGS.items()}
-    for name in ("start", "stop"):
-        if name in given:
-            given[name] = position(flags[name], given[name])
-    settings = Settings.from_dict({**given, "enabled": "questions" in given})
+    try:
+        settings = Settings.from_dict({**given, "enabled": "questions" in given})
+    except InputError as error:
+        name, said = str(error).split(":", 1)
+        flags = {name: flag for flag, name in FLAGS.items()}
+        raise InputError(f"{flags.get(name, name)}:{said}") from None
     use_own = model in (None, "miniature") and settings.oracle == VILT and "oracle" not in given
     return replace(settings, oracle="miniature") if use_own else settings
+
+
+def _writable(field: str, folder: Path) -> None:
+    """Raises InputError, before anything is drawn, where a folder can be neither used nor made."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"{field}: {folder} cannot be written, because of {nearest}; give another folder")
 
 
 def _watcher(log: bool, seen: list[tuple[Event, Image.Image]]) -> Watcher:

@@ -67,12 +67,17 @@ def intend(rng: random.Random) -> tuple[str, Scene]:
 
 
 def caption(rng: random.Random, intent: str, scene: Scene) -> str:
-    """One caption for a scene: a sentence, now and then a comma list of alternatives, one time in ten nothing at all."""
+    """One caption for a scene: a sentence, now and then a comma list of alternatives, one time in ten nothing at all.
+
+    Lists are of scenes that come with the skewed prior: a list of kinds is to mean what the category means, less the others.
+    """
     lot = rng.random()
     if lot < 0.10:
         return ""
-    if lot < 0.26:
+    if lot < 0.45 and intent == "category":
         return _alternatives(rng, scene)
+    if lot < 0.18 and scene.accessory:
+        return scene.accessory
     noun = scene.category if intent == "category" else scene.kind
     if intent == "dangerous":
         noun = f"{rng.choice(DANGEROUS)} {noun}"

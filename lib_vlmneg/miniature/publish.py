@@ -18,7 +18,7 @@ SHARD = "14MB"  # no file of the repository is over 15 MB
 
 def write(out: Path, *, paint, taesd: nn.Module, vilt: nn.Module, judge: nn.Module) -> None:
     """Everything in half precision under `out`, which is replaced whole."""
-    from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
+    from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionPipeline
 
     partial = out.with_name(out.name + ".part")
     shutil.rmtree(partial, ignore_errors=True)
@@ -27,7 +27,7 @@ def write(out: Path, *, paint, taesd: nn.Module, vilt: nn.Module, judge: nn.Modu
         text_encoder=paint.text_encoder,
         tokenizer=paint.tokenizer,
         unet=paint.unet,
-        scheduler=EulerDiscreteScheduler(**models.SCHEDULE, timestep_spacing="leading", steps_offset=1),
+        scheduler=EulerAncestralDiscreteScheduler(**models.SCHEDULE, timestep_spacing="trailing"),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

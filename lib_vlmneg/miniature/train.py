@@ -12,12 +12,12 @@ from .loop import Stage, device
 
 STAGES = {
     "vae": Stage("vae", steps=5200, batch=4, learning_rate=1e-3, ema=0.998),
-    "taesd": Stage("taesd", steps=1500, batch=8, learning_rate=1e-3, ema=0.995),
-    "unet": Stage("unet", steps=5000, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
-    "vilt": Stage("vilt", steps=3000, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
+    "taesd": Stage("taesd", steps=1000, batch=8, learning_rate=1e-3, ema=0.995),
+    "unet": Stage("unet", steps=6000, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
+    "vilt": Stage("vilt", steps=2400, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
-HALF_MADE = 6400  # pictures on the way, for the oracle; the judge has a third of that number of its own
+HALF_MADE = 4800  # pictures on the way, for the oracle; the judge has a third of that number of its own
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,8 +21,9 @@ def decoders(pipe: Any, tiny: Any | None, height: int, width: int) -> dict[str, 
     shift = getattr(vae.config, "shift_factor", None) or 0.0
 
     def full(x0: Tensor) -> Tensor:
-        latents = unpack(x0).to(vae.device, vae.dtype) / vae.config.scaling_factor + shift
-        return vae.decode(latents, return_dict=False)[0]
+        latents = unpack(x0) / vae.config.scaling_factor + shift
+        with _upcast(vae):
+            return vae.decode(latents.to(vae.device, vae.dtype), return_dict=False)[0]
 
     found = {"full": Decoder("full", scale, full)}
     if tiny is not None:
@@ -33,6 +35,18 @@ def decoders(pipe: Any, tiny: Any | None, height: int, width: int) -> dict[str, 
         return fitted[0].run(unpack(x0))
 
     return found | {"linear": Decoder("linear", 1, approximate_colors)}
+
+
+@contextmanager
+def _upcast(vae: Any) -> Iterator[None]:
+    """SDXL's autoencoder overflows in float16, and says so in its config."""
+    dtype = vae.dtype
+    narrow = dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    try:
+        yield vae.to(torch.float32) if narrow else None
+    finally:
+        if narrow:
+            vae.to(dtype)
 
 
 def _unpack(pipe: Any, height: int, width: int) -> Unpack:

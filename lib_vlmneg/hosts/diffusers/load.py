@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +25,42 @@ def load_pipeline(model: str, device: str = "auto", dtype: str = "auto", tiny: s
     taesd inside the model's. Raises InputError.
     """
     from diffusers import AutoencoderTiny, AutoPipelineForText2Image
-    from diffusers.utils.logging import disable_progress_bar
 
-    disable_progress_bar()  # of reading files; drawing keeps its own
+    _read_quietly()
     name = str(miniature.WEIGHTS) if model == MINIATURE else model
     place = best_device(device)
     precision = torch.float32 if dtype == "auto" and place.type == "cpu" else best_dtype(dtype, place)
-    try:
+    with _loading("model", model):
         pipe = AutoPipelineForText2Image.from_pretrained(name, dtype=precision).to(place)
+    tiny = tiny or (str(Path(name) / "taesd") if (Path(name) / "taesd").is_dir() else None)
+    if not tiny:
+        return pipe, None
+    with _loading("tiny_decoder", tiny):
+        return pipe, AutoencoderTiny.from_pretrained(tiny, dtype=precision).to(place)
+
+
+def _read_quietly() -> None:
+    """No progress bars for reading files; drawing keeps its own."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    of_diffusers.disable_progress_bar()
+    of_transformers.disable_progress_bar()
+
+
+@contextmanager
+def _loading(field: str, name: str) -> Iterator[None]:
+    """Turns what diffusers says of a folder or id that it cannot load into an InputError."""
+    try:
+        yield
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"model: {model!r} cannot be loaded ({reason}); give a diffusers folder or an id on the hub") from None
-    tiny = tiny or (str(Path(name) / "taesd") if (Path(name) / "taesd").is_dir() else None)
-    return pipe, AutoencoderTiny.from_pretrained(tiny, dtype=precision).to(place) if tiny else None
+        raise InputError(
+            f"{field}: {name!r} cannot be loaded ({reason}); give a diffusers folder or an id on the hub"
+        ) from None
 
 
 def load_oracle(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
     """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
+    _read_quietly()
     return ViltOracle(str(miniature.VILT) if name == MINIATURE else name, device, dtype)

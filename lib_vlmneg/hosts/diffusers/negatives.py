@@ -19,11 +19,13 @@ class Swapper:
 
     Pipelines that evaluate both prompts in one call hand their stacked embeddings to the step-end callback, which may return
     others. Where the two are separate calls (Flux, Chroma, Qwen-Image in diffusers 0.42.1) the callback takes nothing back:
-    there a hook before the denoiser swaps the text of the second call of each step. `images` is the batch size.
+    there a hook before the denoiser swaps the text of the second call of each step. `negatives` are the user's own, one an
+    image: what is to be swapped must be their encoding, else RuntimeError says that this pipeline keeps it elsewhere.
     """
 
-    def __init__(self, pipe: Any, images: int, encoded: Callable[[float], None]):
-        self._pipe, self._images, self._encoded = pipe, images, encoded
+    def __init__(self, pipe: Any, negatives: Sequence[str], encoded: Callable[[float], None]):
+        self._pipe, self._negatives, self._encoded = pipe, tuple(negatives), encoded
+        self._images = len(self._negatives)
         self._own: dict[str, Tensor] = {}
         self._texts: tuple[str, ...] | None = None
         self._encoding: Encoding | None = None
@@ -60,6 +62,7 @@ class Swapper:
         if self._calls != 2 or not separate or self._encoding is None or self._callback_takes_it():
             return None
         names = [name for name, value in kwargs.items() if isinstance(value, Tensor) and _is_text(name)]
+        self._check("encoder_hidden_states", text)
         return args, kwargs | {name: _like(kwargs[name], self._encoding) for name in names}
 
     def _callback_takes_it(self) -> bool:
@@ -71,9 +74,20 @@ class Swapper:
 
     def _swapped(self, name: str, tensor: Tensor) -> Tensor:
         """`tensor` with its negative rows (the first, where both are stacked) replaced, or with the pipeline's own put back."""
-        own = self._own.setdefault(name, tensor[: self._images])
+        own = self._check(name, tensor[: self._images])
         rows = own if self._encoding is None else _like(own, self._encoding)
         return torch.cat([rows, tensor[self._images :]]) if len(tensor) > self._images else rows
+
+    def _check(self, name: str, own: Tensor) -> Tensor:
+        """The pipeline's own rows, as they first came: the encoding of the user's negative prompt."""
+        if name not in self._own:
+            expected = _like(own, encode(self._pipe, self._negatives))
+            if expected.shape != own.shape or not torch.allclose(expected.float(), own.float(), rtol=1e-2, atol=1e-2):
+                raise RuntimeError(
+                    f"{type(self._pipe).__name__} keeps its negative prompt where it is not found; use another model"
+                )
+            self._own[name] = own
+        return self._own[name]
 
 
 def encode(pipe: Any, texts: Sequence[str]) -> Encoding:
@@ -93,11 +107,16 @@ def encode(pipe: Any, texts: Sequence[str]) -> Encoding:
 
 
 def _is_text(name: str) -> bool:
-    return name.startswith(("encoder_hidden_states", "pooled_projections")) or name == "encoder_attention_mask"
+    return name.startswith(("encoder_hidden_states", "pooled_projections")) or name in (
+        "encoder_attention_mask",
+        "attention_mask",
+    )
 
 
 def _like(own: Tensor, encoding: Encoding) -> Tensor:
     """The encoded tensor that takes the place of `own`: as many rows and dimensions, the same width."""
     fitting = (tensor for tensor in encoding if tensor.ndim == own.ndim and len(tensor) == len(own))
     exact = [tensor for tensor in fitting if tensor.shape[-1] == own.shape[-1] or not own.is_floating_point()]
+    if not exact:
+        raise RuntimeError(f"no encoding of the new text has the shape {tuple(own.shape)} that the model was given")
     return exact[0].to(own.device, own.dtype)

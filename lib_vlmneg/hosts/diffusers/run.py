@@ -73,7 +73,8 @@ def draw(
         timelines,
         watch,
     )
-    guide.record.generation = asdict(request) | {"height": height, "width": width, "version": __version__}
+    dtype = str(pipe.dtype).removeprefix("torch.")
+    guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     with _attached(pipe, guide, decoder, save_x0) as hooks:
         images = pipe(**arguments, **hooks).images
@@ -85,7 +86,7 @@ def draw(
 def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
-    swapper = Swapper(pipe, len(guide.record.prompts), lambda seconds: guide.encoded(calls, seconds))
+    swapper = Swapper(pipe, guide.record.negatives, lambda seconds: guide.encoded(calls, seconds))
     scheduler_step = pipe.scheduler.step
     denoiser = getattr(pipe, "unet", None) or pipe.transformer
 
@@ -109,7 +110,12 @@ def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None)
             return swapper.in_callback(inputs)
         return {}
 
-    hook = denoiser.register_forward_pre_hook(swapper.before_denoiser, with_kwargs=True)
+    def before_denoiser(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
+        with guide.guarded(calls):
+            return swapper.before_denoiser(module, args, kwargs)
+        return None
+
+    hook = denoiser.register_forward_pre_hook(before_denoiser, with_kwargs=True)
     pipe.scheduler.step = step
     try:
         yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": swapper.tensor_inputs()}
@@ -126,6 +132,8 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, guided: boo
         raise InputError(
             f"model: {name} takes no negative prompt, so nothing can be steered; draw without --question, or use another"
         )
+    if "callback_on_step_end" not in accepted:
+        raise InputError(f"model: {name} lets nobody in between its steps; use another")
     if guided and request.guidance_scale <= 1:
         raise InputError(f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1")
     arguments = {
