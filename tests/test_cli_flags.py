@@ -191,12 +191,12 @@ def test_x0_is_saved_under_the_reference_programs_names(tmp_path):
     without = Run(tmp_path / "without", question=())
     run = Run(tmp_path, "--save_intermediate", "--intermediate_dir", tmp_path / "seen", question=())
     timesteps = [f"{float(timestep):.4f}" for timestep in run.pipe.scheduler.timesteps]
-    assert timesteps == ["751.0000", "501.0000", "251.0000", "1.0000"]
+    assert timesteps == ["999.0000", "749.0000", "499.0000", "249.0000"]
     names = [f"seen/step_{step:03d}_t_{timestep}.png" for step, timestep in enumerate(timesteps)]
     assert [name for name in run.files() if name.startswith("seen/")] == names
     assert not [name for name in without.files() if "step_" in name]
     batch = Run(tmp_path / "batch", "--save_intermediate", "--batch", 2, question=())
-    assert "x0/step_000_t_751.0000_image_1.png" in batch.files()
+    assert "x0/step_000_t_999.0000_image_1.png" in batch.files()
 
 
 @shows("--record", "--replay")

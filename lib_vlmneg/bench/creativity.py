@@ -11,7 +11,7 @@ from ..miniature import JUDGE
 from ..settings import Settings
 
 PROMPT = "a photo of a pet"
-SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature")
+SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=3)
 BATCH = 10
 
 

@@ -1,4 +1,4 @@
-"""Measure what the guide does, with a judge that never guides."""
+"""Measure what the guide does, with a judge that never guides, and what it costs."""
 
 from __future__ import annotations
 
@@ -6,31 +6,36 @@ import argparse
 import json
 from pathlib import Path
 
-from ..bench import creativity
+from ..bench import creativity, speed
+from ..errors import InputError
 from ..miniature.grid import grid
-from .demo import PROMPT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which table, and how much is measured."""
-    parser.add_argument(
-        "table", choices=["creativity"], help="creativity: how far from the cliche, and still what was asked for"
-    )
-    parser.add_argument("--prompt", default=creativity.PROMPT, help=f"default: {creativity.PROMPT}; the demo's is {PROMPT}")
-    parser.add_argument("--seeds", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=28)
-    parser.add_argument("--guidance_scale", type=float, default=4.5)
+    tables = "creativity: how far from the cliche, and still what was asked for; speed: seconds plain and guided"
+    parser.add_argument("table", choices=["creativity", "speed"], help=tables)
+    parser.add_argument("--prompt", default=creativity.PROMPT, help=f"default: {creativity.PROMPT}")
+    parser.add_argument("--seeds", type=int, default=100, help="pictures of each sort (default: 100)")
+    parser.add_argument("--steps", type=int, default=28, help="default: 28")
+    parser.add_argument("--guidance_scale", type=float, default=4.5, help="default: 4.5")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
     parser.add_argument("--grid", type=Path, help="also write the first eight pictures, plain over guided, to this PNG file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
-    print(creativity.table(figures))
+    if options.seeds < 1:
+        raise InputError(f"seeds: {options.seeds} is below 1; give 1 or more")
+    if options.table == "speed":
+        figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+        print(speed.table(figures))
+    else:
+        figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+        print(creativity.table(figures))
+        if options.grid:
+            options.grid.parent.mkdir(parents=True, exist_ok=True)
+            grid([plain[:8], guided[:8]]).save(options.grid)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(figures, indent=2) + "\n")
-    if options.grid:
-        options.grid.parent.mkdir(parents=True, exist_ok=True)
-        grid([plain[:8], guided[:8]]).save(options.grid)

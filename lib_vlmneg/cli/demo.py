@@ -13,7 +13,7 @@ from ..settings import Settings
 from ..sheet import FAINT, INK, PAPER, contact_sheet, font
 
 PROMPT = "a photo of a creative pet"
-SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature")
+SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=3)
 SIDE = 256
 GAP = 16
 

@@ -13,11 +13,12 @@ from . import models
 from .loop import Stage, autocast, device, exact_norms, train
 from .pictures import Sprites, imagine, paint
 
+SPREAD = 0.5  # deviation of the scaled latents. At 1, so few kinds are told apart at once: the first step settles the picture
 BLUR = 0.25  # noise that the decoder learns to overlook, in standard deviations: so much may a U-Net be wrong
 
 
 def train_autoencoder(stage: Stage, sprites: Sprites, folder: Path, seed: int):
-    """An AutoencoderKL; returns it with `config.scaling_factor` set so that scaled latents have unit variance."""
+    """An AutoencoderKL; returns it with `config.scaling_factor` set so that scaled latents have a deviation of SPREAD."""
     model = exact_norms(models.autoencoder()).to(device()).to(memory_format=torch.channels_last)
 
     def loss(rng: random.Random) -> Tensor:
@@ -32,7 +33,7 @@ def train_autoencoder(stage: Stage, sprites: Sprites, folder: Path, seed: int):
         return picture_loss(decoded, images) + F.mse_loss(decoded, images) + 1e-5 * divergence
 
     train(stage, {"vae": model}, loss, folder, seed)
-    model.register_to_config(scaling_factor=round(1 / _spread(model, sprites, seed), 5))
+    model.register_to_config(scaling_factor=round(SPREAD / _spread(model, sprites, seed), 5))
     return model
 
 
@@ -50,11 +51,11 @@ def train_tiny(stage: Stage, vae, sprites: Sprites, folder: Path, seed: int):
     def loss(rng: random.Random) -> Tensor:
         images = paint(imagine(rng, stage.batch)[1], sprites)
         latents = encode(vae, images)
-        blurred = latents + torch.rand(len(images), 1, 1, 1, device=device()) * BLUR * torch.randn_like(latents)
+        blurred = latents + torch.rand(len(images), 1, 1, 1, device=device()) * BLUR * SPREAD * torch.randn_like(latents)
         with autocast():
             decoded = model.decoder(blurred).float()
             encoded = model.encoder(images).float()
-        return picture_loss(decoded, images) + 0.1 * F.l1_loss(encoded, latents)
+        return picture_loss(decoded, images) + 0.1 * F.l1_loss(encoded, latents) / SPREAD
 
     train(stage, {"taesd": model}, loss, folder, seed)
     return model
@@ -62,7 +63,7 @@ def train_tiny(stage: Stage, vae, sprites: Sprites, folder: Path, seed: int):
 
 @torch.no_grad()
 def encode(vae, images: Tensor) -> Tensor:
-    """Scaled latents [B, 4, 16, 16], of unit variance over the scenes."""
+    """Scaled latents [B, 4, 16, 16]."""
     with autocast():
         return vae.encode(images).latent_dist.mode().float() * vae.config.scaling_factor
 
