@@ -8,12 +8,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from ..bench.creativity import SETTINGS
 from ..record import Event, Record
-from ..settings import Settings
 from ..sheet import FAINT, INK, PAPER, contact_sheet, font
 
 PROMPT = "a photo of a creative pet"
-SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=3)
 SIDE = 256
 GAP = 16
 

@@ -74,7 +74,7 @@ def caption(rng: random.Random, intent: str, scene: Scene) -> str:
     lot = rng.random()
     if lot < 0.10:
         return ""
-    if lot < 0.45 and intent == "category":
+    if lot < 0.65 and intent == "category":
         return _alternatives(rng, scene)
     if lot < 0.18 and scene.accessory:
         return scene.accessory

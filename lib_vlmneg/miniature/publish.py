@@ -34,6 +34,7 @@ def write(out: Path, *, paint, taesd: nn.Module, vilt: nn.Module, judge: nn.Modu
     )
     pipeline.to(torch.float16).save_pretrained(partial, max_shard_size=SHARD)
     taesd.to(torch.float16).save_pretrained(partial / "taesd")
+    _without(partial / "taesd" / "config.json", "block_out_channels")  # diffusers writes it, and warns of it when it reads
     tokenizers.clip(vocabulary(), partial / "tokenizer")  # in the files that every transformers reads, 5's are its own
     vilt.to(torch.float16).save_pretrained(partial / "vilt")
     tokenizers.bert(vocabulary(), partial / "vilt")
@@ -63,6 +64,12 @@ def _write_image_processor(folder: Path) -> None:
         "processor_class": "ViltProcessor",
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
+def _without(path: Path, key: str) -> None:
+    config = json.loads(path.read_text())
+    config.pop(key, None)
+    path.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def load_judge(folder: Path) -> models.Judge:

@@ -27,7 +27,7 @@ def load_pipeline(model: str, device: str = "auto", dtype: str = "auto", tiny: s
     from diffusers import AutoencoderTiny, AutoPipelineForText2Image
 
     _read_quietly()
-    name = str(miniature.WEIGHTS) if model == MINIATURE else model
+    name = str(_shipped(miniature.WEIGHTS)) if model == MINIATURE else model
     place = best_device(device)
     precision = torch.float32 if dtype == "auto" and place.type == "cpu" else best_dtype(dtype, place)
     with _loading("model", model):
@@ -63,4 +63,11 @@ def _loading(field: str, name: str) -> Iterator[None]:
 def load_oracle(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
     """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
     _read_quietly()
-    return ViltOracle(str(miniature.VILT) if name == MINIATURE else name, device, dtype)
+    return ViltOracle(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype)
+
+
+def _shipped(folder: Path) -> Path:
+    """The miniature's folder. Raises InputError where it is not."""
+    if not folder.is_dir():
+        raise InputError(f"model: the miniature's weights are not in {folder}; make them: python -m lib_vlmneg.miniature.train")
+    return folder
