@@ -18,7 +18,8 @@ from .pictures import Sprites, imagine
 from .pictures import paint as draw
 from .scenes import Scene
 
-POOL = 16384
+POOL = 16384  # scenes, encoded once
+EARLY = 20.0  # most weight of a noisy step, where it is settled what the picture will show
 CHUNK = 64
 
 
@@ -52,7 +53,7 @@ def noise_schedule() -> Tensor:
 
 
 def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, seed: int, pool: int = POOL) -> None:
-    """Mean squared error of eps, weighted by min(SNR, 5)/SNR (Hang et al. 2023), over `pool` scenes, encoded once."""
+    """Mean squared error of eps over `pool` scenes, weighted by min(SNR, 5)/SNR (Hang et al. 2023) and early by 1/abar."""
     from diffusers.models.attention_processor import AttnProcessor
 
     intents, scenes, latents = _encoded_scenes(paint.vae, sprites, folder, seed, pool)
@@ -70,7 +71,8 @@ def train_painter(stage: Stage, paint: Painter, sprites: Sprites, folder: Path, 
         with autocast():
             eps = paint.unet(x, t, paint.context(captions), return_dict=False)[0].float()
         snr = (abar / (1 - abar)).view(-1)
-        return ((eps - noise).square().mean(dim=(1, 2, 3)) * snr.clamp(max=5) / snr).mean()
+        weight = snr.clamp(max=5) / snr * (1 / abar.view(-1)).clamp(max=EARLY)
+        return ((eps - noise).square().mean(dim=(1, 2, 3)) * weight).mean()
 
     train(stage, {"unet": paint.unet, "text_encoder": paint.text_encoder}, loss, folder, seed)
 
