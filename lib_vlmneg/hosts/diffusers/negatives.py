@@ -27,6 +27,7 @@ class Swapper:
         self._pipe, self._negatives, self._encoded = pipe, tuple(negatives), encoded
         self._images = len(self._negatives)
         self._own: dict[str, Tensor] = {}
+        self._expected: Encoding = ()
         self._texts: tuple[str, ...] | None = None
         self._encoding: Encoding | None = None
         self._calls = 0
@@ -47,7 +48,9 @@ class Swapper:
         self._calls = 0
 
     def in_callback(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """What the step-end callback returns."""
+        """What the step-end callback returns; nothing before there is anything to swap, so that off costs nothing."""
+        if self._encoding is None and not self._own:
+            return {}
         stacked = self._stacked(inputs)
         names = [name for name in ("prompt_embeds", *POOLED) if name in inputs] if stacked else ["negative_prompt_embeds"]
         return {name: self._swapped(name, inputs[name]) for name in names if isinstance(inputs.get(name), Tensor)}
@@ -81,7 +84,8 @@ class Swapper:
     def _check(self, name: str, own: Tensor) -> Tensor:
         """The pipeline's own rows, as they first came: the encoding of the user's negative prompt."""
         if name not in self._own:
-            expected = _like(own, encode(self._pipe, self._negatives))
+            self._expected = self._expected or encode(self._pipe, self._negatives)
+            expected = _like(own, self._expected)
             if expected.shape != own.shape or not torch.allclose(expected.float(), own.float(), rtol=1e-2, atol=1e-2):
                 raise RuntimeError(
                     f"{type(self._pipe).__name__} keeps its negative prompt where it is not found; use another model"
