@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from .settings import INFOTEXT_PREFIX, Settings
 SCHEMA = "vlm-negative-record"
 VERSION = 1
 TIMELINE = INFOTEXT_PREFIX + "timeline"
+PASS_BREAK, NO_TERMS = " / ", "none"
 
 
 class Timeline:
@@ -50,6 +51,17 @@ class Timeline:
             terms = (*(term for term in terms if term not in gone), *(sign[1:] for sign in signs if sign[0] == "+"))
             timeline.changes[int(match[1])] = terms
         return timeline
+
+
+def join_passes(timelines: Sequence[Timeline]) -> str:
+    """The timelines of one picture's passes (first, hires) as one text; "none" where no term was ever in force."""
+    return PASS_BREAK.join(timeline.compact() for timeline in timelines).rstrip(PASS_BREAK) or NO_TERMS
+
+
+def split_passes(text: str) -> list[Timeline]:
+    """The other way. Raises InputError."""
+    text = "" if text.strip() == NO_TERMS else text
+    return [Timeline.parse(part.strip()) for part in text.split(PASS_BREAK.strip())]
 
 
 @dataclass(frozen=True)
@@ -159,7 +171,7 @@ class Record:
     def infotext(self, image: int) -> dict[str, str]:
         """What goes into the parameters of one picture: the settings, and the terms step by step. Nothing when off."""
         settings = Settings.from_dict(self.settings).to_infotext()
-        return settings | {TIMELINE: self.timelines[image].compact()} if settings else {}
+        return settings | {TIMELINE: join_passes([self.timelines[image]])} if settings else {}
 
     def terms(self, image: int) -> tuple[str, ...]:
         """All terms ever in force for one image, in the order they came."""

@@ -12,6 +12,7 @@ from .errors import InputError
 
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
+PASSES = ("both", "first", "hires")
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 
@@ -61,6 +62,13 @@ class Settings:
     grow: bool = option(False, "bool", "Grow", "Let the terms take more 75-token chunks than the negative prompt does")
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
     clear_at_stop: bool = option(False, "bool", "Clear at stop", "Drop the terms at the stop step; the negative prompt stays")
+    passes: str = option(
+        "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
+    )
+    previews: bool = option(False, "bool", "Save previews", "Write the record, and a sheet of what the oracle saw")
+    replay: tuple[str, ...] = option(
+        (), "texts", "Timeline", "Draw again with these terms, without the oracle; comes from a picture's parameters"
+    )
     decode: str = option("auto", "choice", "Decoder", "What turns the half-made picture into pixels", choices=DECODES)
 
     def __post_init__(self) -> None:
@@ -82,9 +90,9 @@ class Settings:
         return cls(**values)
 
     @classmethod
-    def from_values(cls, values: Sequence[Any]) -> Settings:
-        """From a UI: one value a field, in the order of the fields; texts and numbers may come as the user typed them."""
-        return cls(**{definition.name: value for definition, value in zip(fields(cls), values)})
+    def from_values(cls, values: Sequence[Any], names: Sequence[str] = ()) -> Settings:
+        """From a UI: values by `names`, or in the order of the fields; texts and numbers may come as the user typed them."""
+        return cls(**dict(zip(names or [definition.name for definition in fields(cls)], values)))
 
     @classmethod
     def from_infotext(cls, infotext: Mapping[str, str]) -> Settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from PIL import Image
@@ -14,6 +14,9 @@ from ..record import Event
 from ..settings import Settings
 from ..sheet import contact_sheet
 from .demo import PROMPT, SETTINGS
+
+WEBUI_ONLY = ("passes", "previews", "replay")  # this page has one pass and always shows its timeline
+NAMES = tuple(item.name for item in fields(Settings) if item.name not in WEBUI_ONLY)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,12 +55,12 @@ def page(model: str, device: str = "auto") -> Any:
                 release = gr.Button("Free the oracle's memory", size="sm")
                 with gr.Accordion("VLM Negative", open=True):
                     enabled = gr.Checkbox(True, label="Enabled")
-                    settings = controls(gr, enabled, SETTINGS, lambda name: f"vlmneg_{name}")
+                    settings = controls(gr, enabled, SETTINGS, lambda name: f"vlmneg_{name}", WEBUI_ONLY)
             with gr.Column():
                 picture = gr.Image(label="Picture", type="pil", height=384)
                 said = gr.Textbox(label="What it said", lines=2)
                 timeline = gr.Image(label="Timeline", type="pil")
-        button.click(studio.draw, [prompt, negative, seed, steps, scale, *settings], [picture, said, timeline])
+        button.click(studio.draw, [prompt, negative, seed, steps, scale, *settings.values()], [picture, said, timeline])
         release.click(studio.oracles.release)
     return blocks
 
@@ -72,7 +75,7 @@ class _Studio:
     def draw(self, prompt: str, negative: str, seed: float, steps: float, scale: float, *values: Any) -> tuple:
         """Picture, message and timeline; bad input gives a message and no picture."""
         try:
-            return self._draw(prompt, negative, int(seed or 0), int(steps), float(scale), Settings.from_values(values))
+            return self._draw(prompt, negative, int(seed or 0), int(steps), float(scale), Settings.from_values(values, NAMES))
         except InputError as error:
             return None, str(error), None
 

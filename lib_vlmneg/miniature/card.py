@@ -39,7 +39,7 @@ def figures(folder: Path, sprites: Sprites, seed: int, count: int) -> dict[str, 
     _, scenes = imagine(rng, 10 * count)
     pictures = paint(scenes, sprites)
     eye = _Eye(folder / "vilt")
-    by_step = {step: eye.accuracy(*half_made(pipe, sprites, rng, 4 * count, step), rng) for step in STEPS}
+    by_step = {step: eye.accuracy(*x0_at(pipe, sprites, rng, 4 * count, step), rng) for step in STEPS}
     drawn = [f"{opening} {article(kind)}".strip() for kind in KINDS for opening in OPENINGS[: 2 if count > 50 else 1]]
     named = name(judge, sample(pipe, drawn, seed))
     recognised = sum(kind in prompt.split() for kind, prompt in zip(named, drawn)) / len(drawn)
@@ -60,7 +60,7 @@ def _judged(
     judge: models.Judge, pipe: Any, pictures: torch.Tensor, sprites: Sprites, rng: random.Random, count: int
 ) -> dict[str, str]:
     blends, blurs = judging.blends_and_blurs(rng, count, sprites)
-    unfinished = torch.cat([half_made(pipe, sprites, rng, count // 4, step, blind=True)[0] for step in (999, 900, 800, 700)])
+    unfinished = torch.cat([x0_at(pipe, sprites, rng, count // 4, step, blind=True)[0] for step in (999, 900, 800, 700)])
     sets = {"accepts": pictures, "blends": blends, "blurs": blurs, "unfinished": unfinished}
     return {label: f"{sum(kind != 'none' for kind in name(judge, images)) / len(images):.1%}" for label, images in sets.items()}
 
@@ -76,7 +76,7 @@ class _Eye:
 
 
 @torch.no_grad()
-def half_made(pipe: Any, sprites: Sprites, rng: random.Random, count: int, step: int, blind: bool = False) -> tuple:
+def x0_at(pipe: Any, sprites: Sprites, rng: random.Random, count: int, step: int, blind: bool = False) -> tuple:
     """Pictures [count, 3, 128, 128] of x0 predicted at time `step` with CFG 4.5 (blind: without a prompt), and their scenes."""
     _, scenes = imagine(rng, count)
     painter = diffusion.Painter(pipe.tokenizer, pipe.text_encoder, pipe.unet, pipe.vae, diffusion.noise_schedule())

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from . import models
 from .captions import caption
-from .codec import decode, encode
+from .codec import encode
 from .loop import Stage, autocast, device, exact_norms, random_at, train
 from .pictures import Sprites, imagine
 from .pictures import paint as draw
@@ -89,41 +89,16 @@ def _encoded_scenes(vae, sprites: Sprites, folder: Path, seed: int, pool: int) -
 
 
 @torch.no_grad()
-def predict(paint: Painter, latents: Tensor, captions: list[str], t: Tensor, guidance: float) -> Tensor:
+def predict(
+    paint: Painter, latents: Tensor, captions: list[str], t: Tensor, guidance: float, negatives: list[str] = ()
+) -> Tensor:
     """x0 predicted from `latents` noised to `t` [B]: x0 = (x_t - sqrt(1 - abar) eps) / sqrt(abar), with CFG."""
     abar = paint.alphas[t].view(-1, 1, 1, 1)
     x = abar.sqrt() * latents + (1 - abar).sqrt() * torch.randn_like(latents)
     with autocast():
         eps = paint.unet(x, t, paint.context(captions), return_dict=False)[0].float()
         if guidance != 1:
-            null = paint.unet(x, t, paint.context([""] * len(captions)), return_dict=False)[0].float()
-            eps = null + guidance * (eps - null)
+            context = paint.context(list(negatives) or [""] * len(captions))
+            uncond = paint.unet(x, t, context, return_dict=False)[0].float()
+            eps = uncond + guidance * (eps - uncond)
     return (x - (1 - abar).sqrt() * eps) / abar.sqrt()
-
-
-@torch.no_grad()
-def half_made(
-    paint: Painter, sprites: Sprites, folder: Path, seed: int, name: str, size: int
-) -> tuple[list[Scene], Tensor, Tensor, Tensor]:
-    """Scenes, their pictures on the way (uint8 [size, 3, 128, 128]), how far (t [size], 999 is noise) and which without text.
-
-    Half of them are drawn with CFG 5 from a caption, half without any text, where an early x0 is a mere average.
-    """
-    chunks = [imagine(random_at(seed, name, index), CHUNK) for index in range(size // CHUNK)]
-    path = folder / f"{name}.pt"
-    if not path.exists():
-        made = [_unfinished(paint, sprites, chunk, random_at(seed, f"{name}-noise", index), blind=index % 2 == 0)
-                for index, chunk in enumerate(tqdm(chunks, desc=f"half-made pictures for {name}"))]  # fmt: skip
-        torch.save([torch.cat(column) for column in zip(*made)], path)
-    pictures, times = torch.load(path, weights_only=True)
-    blind = torch.arange(len(times)) // CHUNK % 2 == 0
-    return [scene for _, scenes in chunks for scene in scenes], pictures, times, blind
-
-
-def _unfinished(paint: Painter, sprites: Sprites, chunk, rng: random.Random, blind: bool) -> tuple[Tensor, Tensor]:
-    intents, scenes = chunk
-    torch.manual_seed(rng.getrandbits(63))
-    t = torch.randint(0, 1000, (len(scenes),), device=device())
-    captions = [""] * len(scenes) if blind else [caption(rng, *pair) for pair in zip(intents, scenes)]
-    x0 = predict(paint, encode(paint.vae, draw(scenes, sprites)), captions, t, guidance=1.0 if blind else 5.0)
-    return ((decode(paint.vae, x0).clamp(-1, 1) + 1) * 127.5).round().byte().cpu(), t.cpu()

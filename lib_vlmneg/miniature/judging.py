@@ -11,32 +11,29 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from . import models
+from .halfmade import BLIND, HalfMade
 from .loop import Stage, autocast, device, train
 from .pictures import Sprites, imagine, paint, to_tensor
-from .scenes import ACCESSORIES, BACKGROUNDS, KINDS, SIZE, Scene, draw
+from .scenes import ACCESSORIES, BACKGROUNDS, KINDS, SIZE, draw
 from .vqa import from_bytes
 
 FINISHED = 100  # x0 predicted before this time step counts as a picture
 UNFINISHED = 700  # x0 predicted without a prompt after this one counts as none
 
 
-def train_judge(stage: Stage, half_made: tuple[list[Scene], Tensor, Tensor, Tensor], sprites: Sprites, folder: Path, seed: int):
-    """A Judge trained on scenes and nearly finished pictures, and to say none to blends, blurs, unfinished x0 and empty rooms.
-
-    `half_made`: scenes, pictures (uint8), times, and which of them were drawn without a prompt.
-    """
+def train_judge(stage: Stage, known: HalfMade, sprites: Sprites, folder: Path, seed: int):
+    """A Judge trained on scenes and nearly finished pictures, and to say none to what is spoiled and to unfinished x0."""
     model = models.Judge().to(device()).to(memory_format=torch.channels_last)
-    scenes, pictures, times, blind = half_made
-    finished = torch.nonzero(times < FINISHED).flatten().tolist()
-    unfinished = torch.nonzero((times >= UNFINISHED) & blind).flatten().tolist()
+    finished = torch.nonzero(known.times < FINISHED).flatten().tolist()
+    unfinished = [index for index, t in enumerate(known.times) if t >= UNFINISHED and known.manners[index] == BLIND]
     share = stage.batch // 8
 
     def loss(rng: random.Random) -> Tensor:
         _, fresh = imagine(rng, 3 * share)
         nearly = [rng.choice(finished) for _ in range(share)]
-        mush = from_bytes(pictures[[rng.choice(unfinished) for _ in range(share)]])
-        images = torch.cat([paint(fresh, sprites), from_bytes(pictures[nearly]), spoiled(rng, 3 * share, sprites), mush])
-        real = [*fresh, *(scenes[index] for index in nearly)]
+        mush = from_bytes(known.pictures[[rng.choice(unfinished) for _ in range(share)]])
+        images = torch.cat([paint(fresh, sprites), from_bytes(known.pictures[nearly]), spoiled(rng, 3 * share, sprites), mush])
+        real = [*fresh, *(known.scenes[index] for index in nearly)]
         with autocast():
             kinds, accessories = (logits.float() for logits in model(images.contiguous(memory_format=torch.channels_last)))
         labels = [KINDS.index(scene.kind) for scene in real] + [len(KINDS)] * (len(images) - len(real))

@@ -8,16 +8,17 @@ from pathlib import Path
 import torch
 
 from . import WEIGHTS, captions, card, codec, diffusion, judging, publish, sprites, tokenizers, vqa
+from .halfmade import BLIND, CAPTIONED, STEERED, half_made
 from .loop import Stage, device
 
 STAGES = {
     "vae": Stage("vae", steps=5200, batch=4, learning_rate=1e-3, ema=0.998),
     "taesd": Stage("taesd", steps=1000, batch=8, learning_rate=1e-3, ema=0.995),
-    "unet": Stage("unet", steps=6000, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
+    "unet": Stage("unet", steps=7500, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
     "vilt": Stage("vilt", steps=2400, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
-HALF_MADE = 4800  # pictures on the way, for the oracle; the judge has a third of that number of its own
+HALF_MADE = 6400  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 
@@ -44,13 +45,13 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False) -> None:
     diffusion.train_painter(stages["unet"], paint, pictures, folder, seed, 128 if quick else diffusion.POOL)
     taesd = codec.train_tiny(stages["taesd"], vae, pictures, folder, seed)
 
-    size = 128 if quick else HALF_MADE
-    scenes, seen, _, _ = diffusion.half_made(paint, pictures, folder, seed, "half-made", size)
+    size = 256 if quick else HALF_MADE
+    seen = half_made(paint, pictures, folder, seed, "half-made", size, (BLIND, CAPTIONED, STEERED, STEERED))
     words = tokenizers.bert(vocabulary, folder / "words")
     torch.manual_seed(seed)
-    vilt = vqa.train_oracle(stages["vilt"], words, (scenes, seen), pictures, folder, seed)
+    vilt = vqa.train_oracle(stages["vilt"], words, seen, pictures, folder, seed)
 
-    judged = diffusion.half_made(paint, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 3 // 64 * 64))
+    judged = half_made(paint, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 4), (BLIND, CAPTIONED))
     torch.manual_seed(seed + JUDGE_SEED)
     judge = judging.train_judge(stages["judge"], judged, pictures, folder, seed + JUDGE_SEED)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from . import models
 from .captions import ANSWERS, question
+from .halfmade import HalfMade
 from .loop import Stage, autocast, device, train
 from .pictures import Sprites, imagine, paint
 from .scenes import Scene
@@ -21,16 +22,15 @@ def words(tokenizer, questions: list[str]) -> dict[str, Tensor]:
     return {"input_ids": encoded.input_ids.to(device()), "attention_mask": encoded.attention_mask.to(device())}
 
 
-def train_oracle(stage: Stage, tokenizer, half_made: tuple[list[Scene], Tensor], sprites: Sprites, folder: Path, seed: int):
-    """A ViLT trained on fresh scenes and on `half_made` pictures (scenes, uint8 [N, 3, 128, 128]), half of each."""
+def train_oracle(stage: Stage, tokenizer, known: HalfMade, sprites: Sprites, folder: Path, seed: int):
+    """A ViLT trained on fresh scenes and on half-made pictures, half of each."""
     model = models.oracle(tokenizer).to(device())
-    known, pictures = half_made
 
     def loss(rng: random.Random) -> Tensor:
         _, fresh = imagine(rng, stage.batch // 2)
-        chosen = [rng.randrange(len(known)) for _ in range(stage.batch - len(fresh))]
-        images = torch.cat([paint(fresh, sprites), from_bytes(pictures[chosen])])
-        asked, answers = zip(*(question(rng, scene) for scene in [*fresh, *(known[index] for index in chosen)]))
+        chosen = [rng.randrange(len(known.scenes)) for _ in range(stage.batch - len(fresh))]
+        images = torch.cat([paint(fresh, sprites), from_bytes(known.pictures[chosen])])
+        asked, answers = zip(*(question(rng, scene) for scene in [*fresh, *(known.scenes[index] for index in chosen)]))
         labels = torch.zeros(len(answers), len(ANSWERS), device=device())
         labels[range(len(answers)), [ANSWERS.index(answer) for answer in answers]] = 1
         with autocast():

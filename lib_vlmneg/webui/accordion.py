@@ -1,42 +1,76 @@
-"""The guide's controls, in the order of `Settings`, for any gradio from 3.41 on."""
+"""The guide's controls, one for each of the `Settings`, for any gradio from 3.41 on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import Any
 
 from ..settings import Settings
+from .presets import CUSTOM, PRESETS, preset
 
-EVERYDAY = ("questions", "oracle", "topk", "suffix", "start", "stop", "every")
+EVERYDAY = ("oracle", "questions", "start", "stop", "every")
+NOT_REMEMBERED = ("enabled", "questions", "suffix", "steps", "replay")  # belong to a picture, not to ui-config.json
 
 
-def controls(gr: Any, enabled: Any, defaults: Settings, elem_id: Callable[[str], str]) -> list[Any]:
-    """One component a field of `Settings`, `enabled` first; the rarely needed ones in an accordion of their own."""
+def controls(
+    gr: Any, enabled: Any, defaults: Settings, elem_id: Callable[[str], str], leave_out: Collection[str] = ()
+) -> dict[str, Any]:
+    """The components by the names of the settings, in their order; `enabled` is made by the caller.
+
+    A preset on top fills in several at once; the rarely needed ones are in an accordion of their own.
+    """
+    definitions = {item.name: item for item in fields(Settings) if item.name not in (*leave_out, "enabled")}
     made = {"enabled": enabled}
-    definitions = {definition.name: definition for definition in fields(Settings)}
+    choice = gr.Dropdown(
+        [*PRESETS, CUSTOM], value=CUSTOM, label="Preset", info="Fills in the fields below", elem_id=elem_id("preset")
+    )
     for name in EVERYDAY:
         made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
-    with gr.Accordion("More", open=False):
+    with gr.Accordion("Advanced", open=False, elem_id=elem_id("advanced")):
         for name, definition in definitions.items():
             if name not in made:
                 made[name] = _control(gr, definition, getattr(defaults, name), elem_id(name))
-    return [made[name] for name in definitions]
+    for name in NOT_REMEMBERED:
+        if name in made:
+            made[name].do_not_save_to_config = True
+    filled = {name: made[name] for name in definitions if name in made}
+    choice.do_not_save_to_config = True
+    choice.input(lambda chosen: _filled_in(gr, chosen, filled), inputs=[choice], outputs=list(filled.values()))
+    return {item.name: made[item.name] for item in fields(Settings) if item.name in made}
+
+
+def shown(name: str, settings: Settings) -> Any:
+    """A setting as its component holds it: lists as lines, steps and shares as text."""
+    value = getattr(settings, name)
+    kind = next(item.metadata["kind"] for item in fields(Settings) if item.name == name)
+    if kind == "texts":
+        return "\n".join(value)
+    if kind == "ints":
+        return " ".join(str(item) for item in value)
+    return str(value) if kind in ("position", "text") else value
+
+
+def _filled_in(gr: Any, chosen: str, components: dict[str, Any]) -> list[Any]:
+    """What a preset changes; everything else goes back to its default, and "custom" leaves all as it is."""
+    if chosen == CUSTOM:
+        return [gr.update() for _ in components]
+    settings = preset(chosen)
+    kept = ("oracle", "replay", "previews")
+    return [gr.update() if name in kept else gr.update(value=shown(name, settings)) for name in components]
 
 
 def _control(gr: Any, definition: Any, value: Any, elem_id: str) -> Any:
     meta = definition.metadata
     common = {"label": meta["label"], "info": meta["help"], "elem_id": elem_id}
+    held = shown(definition.name, Settings(**{definition.name: value}))
     if meta["kind"] == "bool":
-        return gr.Checkbox(value, **common)
+        return gr.Checkbox(held, **common)
     if meta["kind"] == "choice":
-        return gr.Dropdown(list(meta["choices"]), value=value, **common)
+        return gr.Dropdown(list(meta["choices"]), value=held, **common)
     if meta["kind"] in ("int", "float") and "maximum" in meta and meta["maximum"] <= 20:
         step = 1 if meta["kind"] == "int" else 0.05
-        return gr.Slider(meta["minimum"], meta["maximum"], value=value, step=step, **common)
+        return gr.Slider(meta["minimum"], meta["maximum"], value=held, step=step, **common)
     if meta["kind"] in ("int", "float"):
-        return gr.Number(value, **common)
-    if meta["kind"] == "texts":
-        return gr.Textbox("\n".join(value), lines=2, **common)
-    written = " ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
-    return gr.Textbox(written, **common)
+        return gr.Number(held, **common)
+    return gr.Textbox(held, lines=2 if meta["kind"] == "texts" else 1, **common)

@@ -1,0 +1,101 @@
+"""From negative prompts to the tensors that a denoiser callback may put in the place of `text_uncond`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from modules import devices, prompt_parser, shared
+from torch import Tensor
+
+from . import host
+
+MARKER = 1024.0  # what sd-webui-controlnet fills its hidden first token with, positive in cond, negative in uncond
+
+
+class Encoder:
+    """Encodes negative prompts with the host's own conditioning, once for each set of texts and each model."""
+
+    def __init__(self, p: Any, denoiser: Any):
+        self._p, self._size = p, host.size_of(p)
+        self._steps = host.prompt_steps(p, denoiser)
+        self._kept: tuple[Any, tuple[str, ...], Any] | None = None
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a negative prompt; of one with prompt editing, those of its longest form."""
+        return max(host.tokens(form) for _, form in host.schedules([text], *self._steps)[0])
+
+    def at(self, texts: Sequence[str], call: int) -> tuple[str, ...]:
+        """What each negative prompt says at this model call, prompt editing resolved (prompt_parser.py:306)."""
+        found = host.schedules(list(texts), *self._steps)
+        return tuple(next((form for end, form in forms if call <= end), forms[0][1]) for forms in found)
+
+    def encode(self, texts: Sequence[str], call: int, like: Any) -> Any:
+        """An uncond that takes the place of `like` ([B, T, C] or SDXL's dict): one row for each text."""
+        forms, model = self.at(texts, call), shared.sd_model
+        if not self.has(texts, call):
+            self._kept = (model, forms, None)  # first, so that a text which cannot be encoded is tried once
+            self._kept = (model, forms, self._rows(model, forms))
+        if self._kept[2] is None:
+            raise RuntimeError("the negative prompt could not be encoded")
+        return in_place_of(like, self._kept[2])
+
+    def has(self, texts: Sequence[str], call: int) -> bool:
+        """Whether these are encoded already, by the model that now is (a refiner brings another in mid-pass)."""
+        return self._kept is not None and self._kept[0] is shared.sd_model and self._kept[1] == self.at(texts, call)
+
+    def _rows(self, model: Any, forms: tuple[str, ...]) -> dict[str, Tensor]:
+        unique = list(dict.fromkeys(forms))
+        index = [unique.index(form) for form in forms]
+        parts = [[form] for form in unique] if _mixes(unique) else [unique]
+        with devices.autocast():
+            encoded = [_named(model.get_learned_conditioning(self._conditioning(part))) for part in parts]
+            if len({part["crossattn"].shape[1:] for part in encoded}) > 1:  # of different length: only together are they padded
+                encoded = [_named(model.get_learned_conditioning(self._conditioning(unique)))]
+        return {name: torch.cat([part[name] for part in encoded])[index] for name in encoded[0]}
+
+    def _conditioning(self, texts: list[str]) -> Any:
+        width, height = self._size
+        found = prompt_parser.SdConditioning(texts, is_negative_prompt=True, width=width, height=height)
+        if hasattr(found, "distilled_cfg_scale"):  # Forge's Flux: the uncond carries it too
+            name = "hr_distilled_cfg" if host.in_hires(self._p) else "distilled_cfg_scale"
+            found.distilled_cfg_scale = getattr(self._p, name, None)
+        return found
+
+
+def in_place_of(like: Any, rows: dict[str, Tensor]) -> Any:
+    """`rows` in the form, type and place of `like`; what else a dict holds stays."""
+    if not isinstance(like, dict):
+        return _marked(like, rows["crossattn"])
+    found = copy.copy(like)  # its class differs from host to host, and so do the arguments of its constructor
+    fitting = {name: value for name, value in rows.items() if name in like}
+    found.update({name: _marked(like[name], value) if name == "crossattn" else _cast(like[name], value)
+                  for name, value in fitting.items()})  # fmt: skip
+    return found
+
+
+def _marked(like: Tensor, rows: Tensor) -> Tensor:
+    """With ControlNet's marker in front where `like` has it (sd-webui-controlnet's scripts/hook.py:36)."""
+    rows = _cast(like, rows)
+    if like.ndim == 3 and like.shape[1] % 77 == 1 and abs(like[:, 0].abs().mean().item() - MARKER) < 1:
+        rows = torch.cat([like[:, :1].expand(len(rows), -1, -1), rows], dim=1)
+    return rows
+
+
+def _cast(like: Tensor, rows: Tensor) -> Tensor:
+    return rows.to(like.device, like.dtype)
+
+
+def _named(encoded: Any) -> dict[str, Tensor]:
+    """Every model's answer as a dict; Neo's language models give a list of tensors."""
+    if isinstance(encoded, dict):
+        return {name: value for name, value in encoded.items() if isinstance(value, Tensor)}
+    return {"crossattn": torch.stack(list(encoded)) if isinstance(encoded, (list, tuple)) else encoded}
+
+
+def _mixes(texts: list[str]) -> bool:
+    """Whether emphasis would make these texts change each other: it restores the mean of a whole batch (sd_emphasis.py:45)."""
+    weighted = getattr(shared.opts, "emphasis", "Original") != "None" and any("(" in text or "[" in text for text in texts)
+    return len(texts) > 1 and weighted

@@ -1,0 +1,74 @@
+"""The ways to decode that the host has on this machine; nothing is downloaded for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from modules import devices, paths, sd_samplers_common
+from torch import Tensor
+
+from ...decode import Decoder, choose
+from . import host, memory
+
+FULL, APPROXIMATE, LINEAR, TINY = 0, 1, 2, 3  # the host's own numbers (sd_samplers_common.py:37)
+SIDE = {"full": 8, "tiny": 8, "approximate": 2, "linear": 1}  # pixels a side for each latent pixel
+
+
+def decoder(p: Any, wanted: str, latent_side: int, input_side: int) -> Decoder:
+    """The decoder that the settings want; auto never takes the full VAE where the host is told to spare memory."""
+    offered = decoders(p)
+    if wanted == "auto" and memory.is_scarce() and len(offered) > 1:
+        offered.pop("full")
+    return choose(offered, wanted, latent_side, input_side)
+
+
+def decoders(p: Any) -> dict[str, Decoder]:
+    """By name; tiny and approximate only where their files are."""
+    model = p.sd_model
+    numbers = {"full": FULL, "linear": LINEAR}
+    if _file("VAE-taesd", _tiny_name(model)):
+        numbers["tiny"] = TINY
+    if _file("VAE-approx", _approximate_name(model)):
+        numbers["approximate"] = APPROXIMATE
+    return {name: Decoder(name, SIDE[name], _run(model, number)) for name, number in numbers.items()}
+
+
+def _run(model: Any, number: int) -> Any:
+    def run(x0: Tensor) -> Tensor:
+        with devices.without_autocast():
+            return sd_samplers_common.samples_to_images_tensor(x0, number, model)
+
+    return run
+
+
+def _file(folder: str, name: str | None) -> bool:
+    roots = {Path(paths.models_path), Path(paths.script_path) / "models"}
+    return name is not None and any((root / folder / name).is_file() for root in roots)
+
+
+def _tiny_name(model: Any) -> str | None:
+    """As sd_vae_taesd.decoder_model() names it; Forge has Flux's own (taef1)."""
+    if getattr(model, "is_sd3", False):
+        return "taesd3_decoder.pth"
+    if _is_new(model):
+        return "taef1_decoder.pth"
+    return "taesdxl_decoder.pth" if getattr(model, "is_sdxl", False) else "taesd_decoder.pth"
+
+
+def _approximate_name(model: Any) -> str | None:
+    """As sd_vae_approx.model() names it; nothing for what came after SDXL in Forge."""
+    if _is_new(model):
+        return None
+    if getattr(model, "is_sd3", False):
+        return "vaeapprox-sd3.pt"
+    return "vaeapprox-sdxl.pt" if getattr(model, "is_sdxl", False) else "model.pt"
+
+
+def _is_new(model: Any) -> bool:
+    return host.is_forge() and hasattr(model, "is_webui_legacy_model") and not model.is_webui_legacy_model()
+
+
+def latent_side(x0: Tensor) -> int:
+    """The shorter side of latents [B, C, (frames,) h, w]."""
+    return min(x0.shape[-2:])

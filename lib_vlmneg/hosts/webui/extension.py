@@ -1,0 +1,106 @@
+"""What the script calls: at the beginning of a generation, at each model call, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...oracles.pool import Pool
+from ...record import TIMELINE
+from ...settings import Settings
+from . import host, memory, models
+from .generation import Generation
+from .options import DEVICE, DTYPE, FOLDER, KEEP, chosen
+from .passes import Pass
+
+ATTRIBUTE = "_vlm_negative"  # on `p`, for as long as it is the same `p`
+
+
+class Extension:
+    """One for each time that the script is loaded; holds the oracle and, within one model call, the pass it belongs to."""
+
+    def __init__(self) -> None:
+        self.oracles = Pool(models.load)
+        self._pass: Pass | None = None
+
+    def begin(self, p: Any, values: Sequence[Any]) -> None:
+        """process(): reads the settings, and loads the oracle while nothing is being sampled yet (hosts.md B.6)."""
+        self._pass = None
+        setattr(p, ATTRIBUTE, None)
+        try:
+            settings = read(values)
+            if settings.enabled:
+                setattr(p, ATTRIBUTE, self._generation(p, settings))
+        except InputError as error:
+            host.say(p, f"{error}. The picture is drawn without it.")
+        except Exception as error:
+            host.logger.exception("VLM Negative cannot begin")
+            host.say(p, f"{type(error).__name__}: {error}. The picture is drawn without it.")
+
+    def before_sampling(self, p: Any) -> None:
+        """process_before_every_sampling(): twice in Forge's hires pass, which does no harm."""
+        if generation := _of(p):
+            memory.keep_during_sampling(p, generation.oracle)
+
+    def on_cfg_denoiser(self, params: Any) -> None:
+        """Before each model call of whatever generation runs in this process."""
+        self._pass = None
+        generation = _of(getattr(getattr(params, "denoiser", None), "p", None))
+        if generation and (current := generation.enter(params)):
+            self._pass = current
+            current.before(params)
+            generation.report(current)
+
+    def on_cfg_after_cfg(self, params: Any) -> None:
+        """After the same call; these params do not say of which generation."""
+        current, self._pass = self._pass, None
+        if current:
+            current.after(params)
+
+    def end(self, p: Any, processed: Any) -> None:
+        """postprocess(): not called after an exception, so that nothing may depend on it but what is written."""
+        generation = _of(p)
+        if generation is None:
+            return
+        setattr(p, ATTRIBUTE, None)
+        found = [generation.compact(number) for number in range(len(p.all_prompts))]
+        p.extra_generation_params[TIMELINE] = [text or "" for text in found]  # a function would be null in the API's info
+        folder = chosen(FOLDER, "").strip()
+        if folder or generation.settings.previews:
+            path = Path(folder) if folder else Path(p.outpath_samples or ".") / "vlm-negative"
+            try:
+                generation.save(path, processed.images[processed.index_of_first_image :])
+            except OSError as error:
+                host.say(p, f"the records cannot be written to {path} ({error}); choose another folder in the settings")
+        if not chosen(KEEP, True):
+            self.release()
+
+    def release(self) -> None:
+        """Lets go of the oracle and its memory."""
+        self._pass = None
+        self.oracles.release()
+        memory.collect()
+
+    def _generation(self, p: Any, settings: Settings) -> Generation:
+        oracle = None if settings.replay else self._oracle(settings.oracle)
+        generation = Generation(p, settings, oracle)
+        p.extra_generation_params.update(settings.to_infotext() | {TIMELINE: generation.timeline})
+        return generation
+
+    def _oracle(self, name: str) -> Any:
+        return self.oracles.get(name, memory.device(chosen(DEVICE, "auto")), chosen(DTYPE, "auto"))
+
+
+def read(values: Sequence[Any]) -> Settings:
+    """The settings from the controls' values, or from the dict that an API request has in their place. Raises InputError."""
+    if values and isinstance(values[0], dict):
+        return Settings.from_dict(values[0])
+    return Settings.from_values(values)
+
+
+def _of(p: Any) -> Generation | None:
+    """The generation of this very `p`."""
+    generation = getattr(p, ATTRIBUTE, None)
+    return generation if generation is not None and generation.p is p else None

@@ -1,0 +1,104 @@
+"""What differs between the WebUIs, in one place. Line numbers are AUTOMATIC1111 1.10.1's and Forge f2.0.1's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from typing import Any
+
+from modules import prompt_parser, sd_samplers, shared
+
+NOTE = "VLM Negative note"  # the infotext key of what went wrong
+UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
+
+logger = logging.getLogger(__name__)
+
+
+def is_forge() -> bool:
+    """Forge and what descends from it: on_cfg_after_cfg gives x0 for every sampler, and models move by its own management."""
+    return importlib.util.find_spec("modules_forge") is not None
+
+
+def say(p: Any, message: str) -> None:
+    """Tells the user once: under the picture, in its parameters (which is what the API returns), and in the log."""
+    if p.extra_generation_params.get(NOTE) == message:
+        return
+    p.extra_generation_params[NOTE] = message
+    if hasattr(p, "comment"):
+        p.comment(f"VLM Negative: {message}")
+    logger.warning("VLM Negative: %s", message)
+
+
+def in_hires(p: Any) -> bool:
+    """Whether `p` is in its hires pass."""
+    return bool(getattr(p, "is_hr_pass", False))
+
+
+def texts_of(p: Any) -> tuple[list[str], list[str]]:
+    """Prompts and negative prompts of the pass that runs, one an image, extra networks and styles already taken care of."""
+    if in_hires(p):
+        return list(p.hr_prompts), list(p.hr_negative_prompts)
+    return list(p.prompts), list(p.negative_prompts)
+
+
+def size_of(p: Any) -> tuple[int, int]:
+    """Width and height in pixels of the pass that runs."""
+    return (p.hr_upscale_to_x, p.hr_upscale_to_y) if in_hires(p) else (p.width, p.height)
+
+
+def cfg_of(p: Any) -> float:
+    """The CFG scale of the pass that runs; Forge has one of its own for the hires pass (cfg_denoiser.py:187)."""
+    hires = getattr(p, "hr_cfg", None) if in_hires(p) and is_forge() else None
+    return p.cfg_scale if hires is None else hires
+
+
+def uncond_unused(params: Any, p: Any) -> str | None:
+    """Why this model call does not use its uncond; None where it does (cfg_denoiser.py:218, Forge's :190)."""
+    denoiser, options = params.denoiser, shared.opts
+    if params.text_uncond is None or cfg_of(p) == 1:
+        return "the CFG scale is 1, where a negative prompt does nothing; raise it"
+    early = getattr(options, "skip_early_cond", 0.0)
+    if early and denoiser.step / max(1, denoiser.total_steps) <= early:
+        return "the option 'Ignore negative prompt during early sampling' is on"
+    least = getattr(p, "s_min_uncond", 0.0) or 0.0
+    every = getattr(options, "s_min_uncond_all", False)
+    if least > 0 and float(params.sigma[0]) < least and (denoiser.step % 2 or every):
+        return "the option 'Negative Guidance minimum sigma' is on"
+    return None
+
+
+def prompt_steps(p: Any, denoiser: Any) -> tuple[int, int | None]:
+    """The steps that prompt editing counts with, as the host's setup_conds and calculate_hr_conds do (processing.py:493)."""
+    base = getattr(p, "firstpass_steps", None) or denoiser.total_steps
+    if not in_hires(p):
+        return base, None
+    config = sd_samplers.find_sampler_config(p.hr_sampler_name or p.sampler_name)
+    steps = p.hr_second_pass_steps or p.steps
+    return base, config.total_steps(steps) if config else steps
+
+
+def schedules(texts: list[str], steps: int, hires_steps: int | None) -> list[list[tuple[int, str]]]:
+    """For each prompt with [from:to:when] what it says until which step, by the host's own parser."""
+    old = getattr(shared.opts, "use_old_scheduling", False)
+    return prompt_parser.get_learned_conditioning_prompt_schedules(texts, steps, hires_steps, old)
+
+
+def tokens(text: str) -> int:
+    """How many tokens the host counts in a text without prompt editing; 0 where it does not count."""
+    model = shared.sd_model
+    if hasattr(model, "get_prompt_lengths_on_ui"):
+        count, _ = model.get_prompt_lengths_on_ui(text)
+    else:
+        from modules.sd_hijack import model_hijack
+
+        count, _ = model_hijack.get_prompt_lengths(text)
+    return count if isinstance(count, int) else 0
+
+
+def sigmas_of(p: Any, denoiser: Any, steps: int, first: float) -> tuple[float, ...]:
+    """The noise levels of the pass, one a step, for samplers whose calls do not tell the step; () where they do."""
+    sampler = denoiser.sampler
+    if getattr(sampler.config, "name", "") not in UNCOUNTED or not hasattr(sampler, "get_sigmas"):
+        return ()
+    levels = [float(level) for level in sampler.get_sigmas(p, p.steps) if 0 < float(level) <= first * 1.001]
+    return tuple(levels[index * len(levels) // steps] for index in range(steps)) if levels else ()

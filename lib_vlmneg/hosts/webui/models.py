@@ -1,0 +1,62 @@
+"""Oracles by name, from the host's models folder, the hub's cache, or by a download that can be seen and stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from modules import paths, shared
+
+from ... import miniature
+from ...errors import InputError
+from ...oracles.download import fetch, is_complete
+from ...oracles.vilt import ViltOracle
+from . import memory
+
+MINIATURE = "miniature"
+
+
+def load(name: str, device: str, dtype: str) -> Any:
+    """The oracle of that name or folder, on a device of the host. Raises InputError, naming the folder to fill."""
+    shared.state.textinfo = f"VLM Negative: loading {name}"
+    try:
+        return memory.placed(ViltOracle(_place(name), device, dtype))
+    finally:
+        shared.state.textinfo = None
+
+
+def folder_of(name: str) -> Path:
+    """Where the files of a model from the hub are kept, and may be put by hand."""
+    return Path(paths.models_path) / "VLM" / name.replace("/", "--")
+
+
+def _place(name: str) -> str:
+    """A folder to load from, or the name itself where the hub's own cache has it."""
+    if name == MINIATURE:
+        if not miniature.VILT.is_dir():
+            raise InputError(f"oracle: the miniature's weights are not in {miniature.VILT}; choose another oracle")
+        return str(miniature.VILT)
+    if Path(name).is_dir():
+        return name
+    folder = folder_of(name)
+    if is_complete(folder):
+        return str(folder)
+    if cached := _in_cache(name):
+        return cached
+    fetch(name, folder, _show, lambda: shared.state.interrupted or shared.state.skipped)
+    return str(folder)
+
+
+def _in_cache(name: str) -> str | None:
+    """The snapshot in huggingface_hub's cache, if it is whole."""
+    try:
+        from huggingface_hub import snapshot_download
+
+        found = Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # it raises what it likes, from version to version, for what it does not have
+        return None
+    return str(found) if is_complete(found) else None
+
+
+def _show(text: str) -> None:
+    shared.state.textinfo = f"VLM Negative: {text}"

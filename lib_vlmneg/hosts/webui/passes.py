@@ -1,0 +1,86 @@
+"""One sampling pass of one batch: what the host's two callbacks do for its guide."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from ...guide import Guide
+from ...oracles.base import Oracle
+from ...record import Event, Timeline
+from ...schedule import Clock
+from ...settings import Settings
+from . import decoders, host, memory
+from .conditioning import Encoder
+
+
+class Pass:
+    """Between the first and the last model call of a sampler; `denoiser.step` is the exact number of the call."""
+
+    def __init__(self, p: Any, params: Any, settings: Settings, oracle: Oracle | None, timelines: list[Timeline]):
+        self.denoiser = params.denoiser
+        self._p, self._last = p, -1
+        self._hires = host.in_hires(p)
+        self._sample: tuple[Tensor, Tensor] | None = None
+        self.seen: list[tuple[Event, Image.Image]] = []
+        self._encoder = Encoder(p, params.denoiser)
+        prompts, negatives = host.texts_of(p)
+        steps = max(1, params.denoiser.steps or params.total_sampling_steps)
+        sigma = float(params.sigma[0])
+        sigmas = host.sigmas_of(p, params.denoiser, steps, sigma)
+        calls = None if sigmas else max(1, params.denoiser.total_steps or steps)
+        decoder = None
+        if oracle is not None:
+            decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), oracle.input_side)
+        count = self._encoder.count_tokens
+        clock = Clock(steps, calls, sigmas)
+        watch = self._keep if settings.previews else None
+        self.guide = Guide(settings, clock, prompts, negatives, oracle, decoder, count, timelines, watch)
+
+    def goes_on(self, denoiser: Any) -> bool:
+        """Whether this call belongs to the pass: img2img keeps one denoiser for all batches, and starts it from 0 again."""
+        return denoiser is self.denoiser and denoiser.step > self._last and host.in_hires(self._p) == self._hires
+
+    def before(self, params: Any) -> None:
+        """on_cfg_denoiser: puts the negatives in force into the uncond of this very call."""
+        call, sigma = params.denoiser.step, float(params.sigma[0])
+        self._last, self._sample = call, None
+        if reason := host.uncond_unused(params, self._p):
+            self.guide.record.generation.setdefault("unused", {}).setdefault(reason, []).append(call)
+            return
+        with self.guide.guarded(call):
+            if texts := self.guide.negatives(call, sigma):
+                params.text_uncond = self._encoded(texts, call, params)
+        if self.guide.wants(call, sigma):
+            rows = len(self.guide.record.prompts)  # AUTOMATIC1111 stacks the latents for every cond; the last are uncond's
+            self._sample = (params.x[-rows:], params.sigma[-rows:])
+
+    def after(self, params: Any) -> None:
+        """on_cfg_after_cfg: shows the guide x0."""
+        if self._sample is None:
+            return
+        (x, sigma), self._sample = self._sample, None
+        call = self._last
+        with self.guide.guarded(call), memory.borrowed(self._p, x):
+            self.guide.observe(call, float(sigma[0]), self._x0(params.x, x, sigma))
+
+    def _keep(self, event: Event, picture: Image.Image) -> None:
+        self.seen.append((event, picture))
+
+    def _x0(self, predicted: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """AUTOMATIC1111's timestep samplers (DDIM, PLMS, UniPC) hand over eps, all else x0 (sd_samplers_timesteps.py:57)."""
+        if host.is_forge():
+            return predicted
+        return self.denoiser.get_pred_x0(x, predicted, sigma)
+
+    def _encoded(self, texts: list[str], call: int, params: Any) -> Any:
+        if self._encoder.has(texts, call):
+            return self._encoder.encode(texts, call, params.text_uncond)
+        began = time.perf_counter()
+        with memory.borrowed(self._p, params.x):
+            found = self._encoder.encode(texts, call, params.text_uncond)
+        self.guide.encoded(call, time.perf_counter() - began)
+        return found

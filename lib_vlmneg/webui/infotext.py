@@ -1,0 +1,34 @@
+"""From the parameters of a picture back into the controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..errors import InputError
+from ..settings import INFOTEXT_PREFIX, Settings
+from .accordion import shown
+
+OURS = INFOTEXT_PREFIX + "enabled"
+
+
+def paste_fields(components: Mapping[str, Any]) -> list[tuple[Any, Callable[[Mapping[str, str]], Any]]]:
+    """What a script gives the host as `infotext_fields`: a picture of ours sets every control, another switches us off."""
+    return [(component, _reader(name)) for name, component in components.items()]
+
+
+def paste_names(components: Mapping[str, Any]) -> list[str]:
+    """The infotext keys, for the host's `paste_field_names`."""
+    return [INFOTEXT_PREFIX + name for name in components]
+
+
+def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:
+    def read(infotext: Mapping[str, str]) -> Any:
+        if OURS not in infotext:
+            return False if name == "enabled" else None  # None leaves the control as it is
+        try:
+            return shown(name, Settings.from_infotext(infotext))
+        except InputError:
+            return None
+
+    return read

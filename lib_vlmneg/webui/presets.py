@@ -1,0 +1,25 @@
+"""Settings by name, for those who do not want to write questions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..settings import Settings
+
+CUSTOM = "Custom"
+PRESETS: dict[str, dict[str, Any]] = {
+    "Creative": {"questions": ("creative",), "every": 2, "stop": 0.6},
+    "Safety": {"questions": ("safety",), "every": 2, "mode": "replace", "weight": 1.2, "topk": 2, "min_score": 0.2},
+    "Declutter": {
+        "questions": ("What else is in the image?", "What is in the background?", "What text is in the image?"),
+        "start": 0.2,
+        "every": 3,
+        "min_score": 0.3,
+        "max_terms": 6,
+    },
+}
+
+
+def preset(name: str) -> Settings:
+    """The settings of that name."""
+    return Settings(enabled=True, **PRESETS[name])
