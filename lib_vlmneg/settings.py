@@ -13,6 +13,7 @@ from .errors import InputError
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
+WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 

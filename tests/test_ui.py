@@ -5,7 +5,7 @@ import pytest
 from lib_vlmneg.cli import ui
 from lib_vlmneg.cli.demo import SETTINGS
 from lib_vlmneg.miniature import WEIGHTS
-from lib_vlmneg.settings import Settings
+from lib_vlmneg.settings import WEBUI_ONLY, Settings
 from lib_vlmneg.webui.accordion import controls
 
 gr = pytest.importorskip("gradio")
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not (WEIGHTS / "model_index.json").exists(), rea
 def _values(**changes):
     """What the page sends: the components' own values."""
     with gr.Blocks():
-        made = controls(gr, gr.Checkbox(True), SETTINGS, str, ui.WEBUI_ONLY)
+        made = controls(gr, gr.Checkbox(True), SETTINGS, str, WEBUI_ONLY)
     return list(({name: component.value for name, component in made.items()} | changes).values())
 
 

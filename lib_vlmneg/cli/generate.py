@@ -16,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..errors import InputError
 from ..guide import Watcher
 from ..record import Event, Record
-from ..settings import VILT, Settings
+from ..settings import VILT, WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
 
 FLAGS = {  # of the reference program, where its name is not the setting's
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")
     settings = parser.add_argument_group("the guide", "Without --question the plain picture is drawn.")
     for definition in fields(Settings):
-        if definition.name != "enabled":
+        if definition.name not in ("enabled", *WEBUI_ONLY):
             _add_setting(settings, definition)
 
 

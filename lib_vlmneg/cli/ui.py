@@ -11,11 +11,10 @@ from PIL import Image
 from ..errors import InputError
 from ..oracles.pool import Pool
 from ..record import Event
-from ..settings import Settings
+from ..settings import WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
 from .demo import PROMPT, SETTINGS
 
-WEBUI_ONLY = ("passes", "previews", "replay")  # this page has one pass and always shows its timeline
 NAMES = tuple(item.name for item in fields(Settings) if item.name not in WEBUI_ONLY)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from ..errors import InputError
@@ -19,7 +20,8 @@ def paste_fields(components: Mapping[str, Any]) -> list[tuple[Any, Callable[[Map
 
 def paste_names(components: Mapping[str, Any]) -> list[str]:
     """The infotext keys, for the host's `paste_field_names`."""
-    return [INFOTEXT_PREFIX + name for name in components]
+    labels = {item.name: item.metadata["label"].lower() for item in fields(Settings)}
+    return [INFOTEXT_PREFIX + labels[name] for name in components]
 
 
 def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:

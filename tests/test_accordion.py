@@ -1,0 +1,98 @@
+"""The controls: one a setting, presets that fill them in, and the way back from a picture's parameters."""
+
+from dataclasses import fields
+
+import pytest
+
+from lib_vlmneg.record import TIMELINE
+from lib_vlmneg.settings import INFOTEXT_PREFIX, Settings
+from lib_vlmneg.webui.accordion import CUSTOM, controls, shown
+from lib_vlmneg.webui.infotext import paste_fields, paste_names
+from lib_vlmneg.webui.presets import PRESETS, preset
+
+gr = pytest.importorskip("gradio")
+CHANGED = Settings(enabled=True, questions=("auto", "What, else?"), every=3, stop=0.5, steps=(1, 4), mode="window", topk=2)
+
+
+def made(settings):
+    with gr.Blocks() as blocks:
+        return blocks, controls(gr, gr.Checkbox(settings.enabled), settings, lambda name: f"script_txt2img_vlm_negative_{name}")
+
+
+@pytest.mark.parametrize("settings", [Settings(), CHANGED, *(preset(name) for name in PRESETS)])
+def test_the_controls_hold_the_settings_they_were_made_from(settings):
+    components = made(settings)[1]
+    assert list(components) == [item.name for item in fields(Settings)]
+    assert Settings.from_values([component.value for component in components.values()]) == settings
+
+
+def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
+    blocks, components = made(Settings())
+    ids = [block.elem_id for block in blocks.blocks.values() if getattr(block, "elem_id", None)]
+    assert len(ids) == len(set(ids)) == len(components) - 1 + 2  # enabled is the caller's; the preset and Advanced
+    assert all(component.label and component.info for name, component in components.items() if name != "enabled")
+
+
+def test_what_belongs_to_one_picture_is_not_remembered():
+    kept_back = {name for name, item in made(Settings())[1].items() if getattr(item, "do_not_save_to_config", False)}
+    assert kept_back == {"enabled", "questions", "suffix", "steps", "replay"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_fills_the_controls_in_and_leaves_the_oracle(name):
+    blocks, components = made(CHANGED)
+    filled = {key: update["value"] for key, update in _by_component(blocks, components, name).items() if "value" in update}
+    values = {key: component.value for key, component in components.items()} | filled
+    assert Settings.from_values(list(values.values())) == preset(name)
+    assert "oracle" not in filled
+
+
+def _by_component(blocks, components, name):
+    """What the preset's event does to each control."""
+    event = next(item for item in blocks.fns.values() if item.fn and "<lambda>" in item.fn.__qualname__)
+    names = {id(component): key for key, component in components.items()}
+    return {names[id(output)]: update for output, update in zip(event.outputs, event.fn(name))}
+
+
+def test_custom_leaves_everything():
+    blocks, components = made(CHANGED)
+    assert not any("value" in update for update in _by_component(blocks, components, CUSTOM).values())
+
+
+def pasted(infotext, before):
+    """The controls' values after a picture's parameters were pasted, as the host does it: None leaves them."""
+    components = made(before)[1]
+    found = {}
+    for (component, read), name in zip(paste_fields(components), components):
+        value = read(infotext)
+        found[name] = component.value if value is None else type(component.value)(value)
+    return Settings.from_values(list(found.values()))
+
+
+def test_a_picture_of_ours_sets_every_control_also_those_at_their_default():
+    infotext = Settings(enabled=True, questions=("auto",)).to_infotext() | {TIMELINE: "1:+dog|4:+cat / 2:+hat"}
+    assert pasted(infotext, CHANGED) == Settings(enabled=True, questions=("auto",), replay=("1:+dog|4:+cat / 2:+hat",))
+
+
+def test_another_picture_switches_us_off_and_changes_nothing_else():
+    assert pasted({"Steps": "20"}, CHANGED) == Settings(**{**CHANGED.to_dict(), "enabled": False})
+
+
+def test_a_damaged_picture_changes_nothing():
+    assert pasted({INFOTEXT_PREFIX + "enabled": "True", INFOTEXT_PREFIX + "every": "many"}, CHANGED) == CHANGED
+
+
+def test_the_names_are_the_keys_that_are_written():
+    written = CHANGED.to_infotext()
+    labels = {INFOTEXT_PREFIX + item.metadata["label"].lower() for item in fields(Settings)}
+    assert set(written) <= labels and set(paste_names(made(Settings())[1])) == labels
+
+
+def test_shown_is_what_the_user_would_type():
+    assert [shown(name, CHANGED) for name in ("questions", "steps", "stop", "every", "mode")] == [
+        "auto\nWhat, else?",
+        "1 4",
+        "0.5",
+        3,
+        "window",
+    ]

@@ -1,0 +1,175 @@
+"""The extension in a genuine host, over its API."""
+
+import base64
+import io
+
+import pytest
+from PIL import Image
+
+from .server import Refused
+
+STEP_SAMPLERS = ["Euler a", "Euler", "DPM++ 2M", "DPM++ 3M SDE", "LMS", "LCM"]
+SECOND_ORDER = ["Heun", "DPM2", "DPM++ SDE", "DPM++ 2S a", "Restart"]
+ODD = ["DPM fast", "DPM adaptive", "DDIM", "DDIM CFG++", "PLMS", "UniPC"]
+LONG = "a very long text with many words, " * 12
+CASES = {
+    "plain": {},
+    "batch": {"batch_size": 3},
+    "count": {"n_iter": 2},
+    "batch and count": {"batch_size": 2, "n_iter": 2},
+    "one step": {"steps": 1},
+    "long prompt": {"prompt": "a photo of a pet, " + LONG},
+    "long negative": {"negative_prompt": LONG},
+    "both long": {"prompt": "a photo of a pet, " + LONG, "negative_prompt": LONG},
+    "break": {"prompt": "a photo of a pet BREAK on a blue background"},
+    "and": {"prompt": "a photo of a pet AND a blue background"},
+    "and in a batch": {"prompt": "a photo of a pet AND a blue background :0.7", "batch_size": 2},
+    "emphasis": {"negative_prompt": "(blurry:1.4), [dull]", "batch_size": 2},
+    "editing": {"prompt": "a photo of a [dog:cat:0.5]"},
+    "editing in the negative": {"negative_prompt": "[red:blue:0.5] background"},
+    "editing, second order": {"negative_prompt": "[red:blue:0.5] background", "sampler_name": "Heun"},
+    "hires": {"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent", "denoising_strength": 0.6},
+    "hires, other sampler": {
+        "enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent", "denoising_strength": 0.6, "hr_sampler_name": "DDIM",
+        "hr_second_pass_steps": 4, "hr_negative_prompt": "dull",
+    },
+    "pad v0": {"prompt": "a photo of a pet, " + LONG, "override_settings": {"pad_cond_uncond_v0": True}},
+    "pad": {"negative_prompt": LONG, "override_settings": {"pad_cond_uncond": True}},
+    "unbatched": {"override_settings": {"batch_cond_uncond": False}},
+    "cfg 1": {"cfg_scale": 1},
+    "cfg 0": {"cfg_scale": 0},
+    "skip early": {"override_settings": {"skip_early_cond": 0.5}},
+    "ngms": {"s_min_uncond": 4.0, "override_settings": {"s_min_uncond": 4.0}},
+    "ngms, all steps": {"s_min_uncond": 4.0, "override_settings": {"s_min_uncond": 4.0, "s_min_uncond_all": True}},
+    "tiling": {"tiling": True},
+    "variation": {"subseed": 5, "subseed_strength": 0.3, "batch_size": 2},
+    "wide": {"width": 192, "height": 128},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def before(server):
+    """A plain picture, drawn before anything of ours."""
+    return server.draw().pixels
+
+
+def settled(server, before):
+    """Whether the host draws as it did before, with the extension left out and switched off: nothing was left behind."""
+    return server.draw().pixels == server.draw(ours={"enabled": False}).pixels == before
+
+
+def test_off_gives_the_pixels_of_a_host_without_the_extension(server, without):
+    for request, pixels in without:
+        assert server.draw(**request).pixels == pixels
+        off = server.draw(ours={"enabled": False, "questions": ["auto"]}, **request)
+        assert off.pixels == pixels and not [key for key in off.parameters if "VLM" in key]
+
+
+@pytest.mark.parametrize("sampler", [*STEP_SAMPLERS, *SECOND_ORDER, *ODD])
+def test_every_sampler_hears_the_terms_and_replays_them(server, before, sampler):
+    change = {"sampler_name": sampler}
+    plain = server.draw(**change).pixels
+    guided = server.guided(changes=change, topk=2)
+    assert guided.note is None and guided.timelines != ["none"] and guided.pixels != plain
+    steps = [int(part.split(":")[0]) for part in guided.timelines[0].split("|")]
+    assert steps == sorted(steps) and steps[0] >= 1 and steps[-1] <= 5
+    replayed = server.guided(changes=change, topk=2, oracle="nowhere", replay=guided.timelines)
+    assert replayed.pixels == guided.pixels and replayed.timelines == guided.timelines
+    assert settled(server, before)
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "Heun", "DDIM", "UniPC", "DPM++ 2M"])
+@pytest.mark.parametrize("own", ["", "blurry, (dull:1.2)", "[red:blue:0.5] thing"])
+def test_a_term_from_the_first_step_is_that_negative_prompt_to_the_pixel(server, sampler, own):
+    static = server.draw(sampler_name=sampler, negative_prompt=f"{own}, big dog".removeprefix(", "))
+    replayed = server.guided(changes={"sampler_name": sampler, "negative_prompt": own}, replay=["0:+big dog"])
+    assert replayed.pixels == static.pixels
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_kind_of_request_is_drawn_guided_and_replayed(server, before, name):
+    change = CASES[name]
+    plain = server.draw(**change)
+    guided = server.guided(changes=change)
+    again = server.guided(changes=change, oracle="nowhere", replay=guided.timelines or [])
+    assert [image.size for image in guided.images] == [image.size for image in plain.images]
+    if name == "cfg 1":
+        assert "CFG scale is 1" in (guided.note or "") or guided.pixels == plain.pixels
+    else:
+        assert guided.note is None and again.pixels == guided.pixels
+    if name in ("ngms, all steps", "one step"):
+        assert guided.timelines == ["none"] or guided.pixels != plain.pixels
+    server.draw(override_settings={"skip_early_cond": 0.0, "s_min_uncond": 0.0, "s_min_uncond_all": False,
+                                   "pad_cond_uncond": False, "pad_cond_uncond_v0": False, "batch_cond_uncond": True},
+                override_settings_restore_afterwards=False)  # fmt: skip
+    assert settled(server, before)
+
+
+def test_each_picture_of_a_batch_has_its_own_terms(server):
+    many = server.guided(changes={"batch_size": 2, "n_iter": 2, "seed": 10}, every=2)
+    alone = [server.guided(changes={"seed": 10 + index}, every=2) for index in range(4)]
+    assert many.timelines == [each.timelines[0] for each in alone]
+    assert [text.split('timeline: "')[1].split('"')[0] for text in many.info["infotexts"]] == many.timelines
+
+
+@pytest.mark.parametrize(("passes", "parts"), [("both", (True, True)), ("first", (True, False)), ("hires", (False, True))])
+def test_hires_guides_the_passes_that_are_wanted(server, passes, parts):
+    guided = server.guided(changes=CASES["hires"], passes=passes)
+    first, _, second = guided.timelines[0].partition("/")
+    assert (bool(first.strip()), bool(second.strip())) == parts
+
+
+def picture(server):
+    buffer = io.BytesIO()
+    server.draw().images[0].save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "Heun", "DDIM"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_img2img_and_inpainting(server, before, sampler, masked):
+    change = {"init_images": [picture(server)], "denoising_strength": 0.7, "sampler_name": sampler, "steps": 8}
+    if masked:
+        buffer = io.BytesIO()
+        Image.new("L", (128, 128)).save(buffer, "PNG")
+        mask = Image.new("L", (128, 128))
+        mask.paste(255, (32, 32, 96, 96))
+        mask.save(buffer := io.BytesIO(), "PNG")
+        change |= {"mask": base64.b64encode(buffer.getvalue()).decode(), "inpainting_fill": 1}
+    guided = server.guided("img2img", change)
+    assert guided.note is None
+    assert server.guided("img2img", change, oracle="nowhere", replay=guided.timelines).pixels == guided.pixels
+    assert settled(server, before)
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        ({"enabled": True, "questins": ["x"]}, "'questins': there is no such setting"),
+        ({"enabled": True, "every": 0}, "every: 0 is outside 1 to 1000"),
+        ({"enabled": True, "start": 5, "stop": 2}, "start: 5 is not before stop 2"),
+        ({"enabled": True, "questions": [" "]}, "questions: question 1 is empty"),
+        ({"enabled": True, "oracle": "no/such-model"}, "'no/such-model' is not on this machine"),
+        ({"enabled": True, "replay": ["1:dog"]}, "timeline: '1:dog' is not like 1:+dog"),
+        ({"enabled": True, "oracle": "miniature", "decode": "tiny"}, "decode: 'tiny' is not to be had"),
+        ({"enabled": "maybe"}, "enabled: 'maybe' is not true or false"),
+    ],
+)
+def test_what_is_wrong_is_said_and_the_picture_still_comes(server, before, ours, said):
+    drawn = server.draw(ours=ours)
+    assert said in drawn.note and drawn.pixels == before
+    assert said in server.log and said.split(":")[0] in drawn.info["infotexts"][0]
+
+
+def test_a_switched_off_step_range_asks_nothing(server, before):
+    assert server.guided(steps=[99]).pixels == before
+
+
+def test_the_script_is_listed_under_its_name(server):
+    assert "vlm negative" in server.call("/sdapi/v1/scripts")["txt2img"]
+
+
+def test_an_error_in_sampling_leaves_nothing_behind(server, before):
+    with pytest.raises(Refused):
+        server.guided(changes={"width": 8, "height": 8, "init_images": ["x"]}, to="img2img")
+    assert settled(server, before)
