@@ -1,6 +1,7 @@
 """Every flag of `generate` changes what it names."""
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from PIL import Image
 from pipelines import KINDS, Eye, flux, sdxl, weights
 
 from lib_vlmneg import miniature
-from lib_vlmneg.cli import generate
+from lib_vlmneg.cli import generate, main
 from lib_vlmneg.miniature import models
 
 SHOWN = set()
@@ -214,3 +215,8 @@ def test_a_record_is_replayed_bit_for_bit_without_an_oracle(batch, tmp_path):
 
 def test_without_a_record_none_is_written(tmp_path):
     assert Run(tmp_path, eye=Eye(), record=False).files() == ["out/seed_0.png"]
+
+
+def test_the_schema_is_printed(capsys):
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["properties"]["every"]["minimum"] == 1

@@ -1,0 +1,86 @@
+"""The page, in a headless Chromium: tick, generate, see the terms, paste the picture back, replay."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+OURS = "#script_txt2img_vlm_negative_"
+
+
+@pytest.fixture(scope="module")
+def page(server):
+    if not CHROMIUM:
+        pytest.skip("no browser: set CHROMIUM to an executable")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1300, "height": 1500})
+        page.faults = []
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.goto(server.url)
+        page.wait_for_selector("#txt2img_prompt textarea")
+        yield page
+        browser.close()
+
+
+def fill(page, selector, value):
+    page.fill(f"{selector} textarea, {selector} input[type=number]", str(value))
+    page.press(f"{selector} textarea, {selector} input[type=number]", "Tab")
+
+
+def generate(page):
+    """Presses Generate and returns the parameters under the picture."""
+    before = page.inner_text("#html_info_txt2img")
+    page.click("#txt2img_generate")
+    page.wait_for_function(
+        "before => document.querySelector('#html_info_txt2img').innerText != before"
+        " && !document.querySelector('#txt2img_gallery_container .progressDiv')",
+        arg=before,
+        timeout=120_000,
+    )
+    return page.inner_text("#html_info_txt2img")
+
+
+def timeline(text):
+    return re.search(r'VLM Negative timeline: "([^"]*)"', text)[1]
+
+
+def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
+    for name, value in (("prompt", "a photo of a pet"), ("width", 128), ("height", 128), ("steps", 8), ("seed", 3)):
+        fill(page, f"#txt2img_{name}", value)
+    page.click(f"{OURS}enable .label-wrap")  # opening an InputAccordion is ticking it
+    fill(page, f"{OURS}questions", "auto")
+    fill(page, f"{OURS}oracle", "miniature")
+    page.wait_for_timeout(500)
+    if folder := os.environ.get("WEBUI_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/accordion-{'forge' if server.forge else 'a1111'}.png", full_page=True)
+    guided = generate(page)
+    terms = timeline(guided)
+    assert re.match(r"\d+:\+\w+", terms) or terms == "none"
+    if folder:
+        page.screenshot(path=f"{folder}/generated-{'forge' if server.forge else 'a1111'}.png")
+
+    page.fill("#txt2img_prompt textarea", guided)
+    page.click("#paste")
+    page.wait_for_timeout(1500)
+    assert page.input_value(f"{OURS}replay textarea") == terms
+    fill(page, f"{OURS}oracle", "no/such-model")  # a replay asks nobody
+    replayed = generate(page)
+    assert timeline(replayed) == terms and "note" not in replayed
+
+    page.fill("#txt2img_prompt textarea", "a photo of a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
+    page.click("#paste")
+    page.wait_for_timeout(1500)
+    assert "VLM Negative" not in generate(page)  # a picture that is not ours switches us off
+
+
+def test_the_page_has_no_fault_of_ours(page):
+    assert not [fault for fault in page.faults if "vlm" in fault.lower()]
+
+
+def test_ids_are_unique_over_both_tabs(page):
+    ids = page.evaluate("[...document.querySelectorAll('[id*=vlm_negative]')].map(item => item.id)")
+    assert ids and len(ids) == len(set(ids))
