@@ -12,7 +12,7 @@ import torch
 
 from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
 from ..settings import Settings
-from . import diffusion, judging, models, vqa
+from . import codec, diffusion, judging, models, vqa
 from .captions import OPENINGS, article
 from .pictures import Sprites, imagine, paint, to_tensor
 from .publish import load_judge
@@ -83,9 +83,9 @@ def x0_at(pipe: Any, sprites: Sprites, rng: random.Random, count: int, step: int
     torch.manual_seed(rng.getrandbits(63))
     captions = ["" if blind else f"a photo of {article(scene.kind)}" for scene in scenes]
     times = torch.full((count,), step)
-    latents = diffusion.encode(pipe.vae, paint(scenes, sprites))
+    latents = codec.encode(pipe.vae, paint(scenes, sprites))
     x0 = diffusion.predict(painter, latents, captions, times, guidance=1.0 if blind else 4.5)
-    return diffusion.decode(pipe.vae, x0).clamp(-1, 1), scenes
+    return codec.decode(pipe.vae, x0).clamp(-1, 1), scenes
 
 
 def sample(pipe: Any, prompts: Sequence[str], seed: int) -> list:

@@ -23,6 +23,7 @@ CHUNK = 64
 BLIND = "blind"  # without any text, where an early x0 is a mere average
 CAPTIONED = "captioned"  # CFG from a caption of the scene
 STEERED = "steered"  # CFG from the category, away from other kinds of it: what a guide makes, most of it early
+DRAWN = "drawn"  # in a real run of the sampler (drawn.py)
 
 
 @dataclass(frozen=True)

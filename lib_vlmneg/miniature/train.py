@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from . import WEIGHTS, captions, card, codec, diffusion, judging, publish, sprites, tokenizers, vqa
+from . import WEIGHTS, captions, card, codec, diffusion, drawn, judging, publish, sprites, tokenizers, vqa
 from .halfmade import BLIND, CAPTIONED, STEERED, half_made
 from .loop import Stage, device
 
@@ -16,8 +16,10 @@ STAGES = {
     "taesd": Stage("taesd", steps=1000, batch=8, learning_rate=1e-3, ema=0.995),
     "unet": Stage("unet", steps=7500, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
     "vilt": Stage("vilt", steps=2400, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
+    "vilt-drawn": Stage("vilt-drawn", steps=2400, batch=64, learning_rate=6e-4, ema=0.997),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
+DRAWN = 5120  # looks at pictures that the sampler draws
 HALF_MADE = 6400  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
@@ -45,11 +47,13 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False) -> None:
     diffusion.train_painter(stages["unet"], paint, pictures, folder, seed, 128 if quick else diffusion.POOL)
     taesd = codec.train_tiny(stages["taesd"], vae, pictures, folder, seed)
 
-    size = 256 if quick else HALF_MADE
+    size = 512 if quick else HALF_MADE
     seen = half_made(paint, pictures, folder, seed, "half-made", size, (BLIND, CAPTIONED, STEERED, STEERED))
     words = tokenizers.bert(vocabulary, folder / "words")
     torch.manual_seed(seed)
-    vilt = vqa.train_oracle(stages["vilt"], words, seen, pictures, folder, seed)
+    vilt = vqa.train_oracle(stages["vilt"], words, [seen], pictures, folder, seed)
+    on_the_way = drawn.drawn(paint, vilt, words, folder, seed, "drawn", size if quick else DRAWN)
+    vilt = vqa.train_oracle(stages["vilt-drawn"], words, [seen, on_the_way], pictures, folder, seed, vilt)
 
     judged = half_made(paint, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 4), (BLIND, CAPTIONED))
     torch.manual_seed(seed + JUDGE_SEED)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,19 +24,25 @@ def words(tokenizer, questions: list[str]) -> dict[str, Tensor]:
     return {"input_ids": encoded.input_ids.to(device()), "attention_mask": encoded.attention_mask.to(device())}
 
 
-def train_oracle(stage: Stage, tokenizer, known: HalfMade, sprites: Sprites, folder: Path, seed: int):
-    """A ViLT trained on fresh scenes and on half-made pictures, half of each."""
-    model = models.oracle(tokenizer).to(device())
+def train_oracle(
+    stage: Stage, tokenizer, known: Sequence[HalfMade], sprites: Sprites, folder: Path, seed: int, model: Any = None
+):
+    """A ViLT trained on fresh scenes and, as often, on the half-made pictures of `known`; from `model` on if it is given."""
+    model = model or models.oracle(tokenizer).to(device())
+    share = stage.batch // 2 // len(known)
 
     def loss(rng: random.Random) -> Tensor:
-        _, fresh = imagine(rng, stage.batch // 2)
-        chosen = [rng.randrange(len(known.scenes)) for _ in range(stage.batch - len(fresh))]
-        images = torch.cat([paint(fresh, sprites), from_bytes(known.pictures[chosen])])
-        asked, answers = zip(*(question(rng, scene) for scene in [*fresh, *(known.scenes[index] for index in chosen)]))
+        _, scenes = imagine(rng, stage.batch - share * len(known))
+        images = [paint(scenes, sprites)]
+        for some in known:
+            chosen = [rng.randrange(len(some.scenes)) for _ in range(share)]
+            images.append(from_bytes(some.pictures[chosen]))
+            scenes += [some.scenes[index] for index in chosen]
+        asked, answers = zip(*(question(rng, scene) for scene in scenes))
         labels = torch.zeros(len(answers), len(ANSWERS), device=device())
         labels[range(len(answers)), [ANSWERS.index(answer) for answer in answers]] = 1
         with autocast():
-            return model(**words(tokenizer, list(asked)), pixel_values=images, labels=labels).loss
+            return model(**words(tokenizer, list(asked)), pixel_values=torch.cat(images), labels=labels).loss
 
     train(stage, {"vilt": model}, loss, folder, seed)
     return model

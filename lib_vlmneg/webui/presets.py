@@ -8,7 +8,7 @@ from ..settings import Settings
 
 CUSTOM = "Custom"
 PRESETS: dict[str, dict[str, Any]] = {
-    "Creative": {"questions": ("creative",), "every": 2, "stop": 0.6},
+    "Creative": {"questions": ("creative",), "every": 4, "stop": 0.6, "clear_at_stop": True},
     "Safety": {"questions": ("safety",), "every": 2, "mode": "replace", "weight": 1.2, "topk": 2, "min_score": 0.2},
     "Declutter": {
         "questions": ("What else is in the image?", "What is in the background?", "What text is in the image?"),

@@ -71,7 +71,7 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     replayed = generate(page)
     assert timeline(replayed) == terms and "note" not in replayed
 
-    page.fill("#txt2img_prompt textarea", "a photo of a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
+    page.fill("#txt2img_prompt textarea", "a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
     page.click("#paste")
     page.wait_for_timeout(1500)
     assert "VLM Negative" not in generate(page)  # a picture that is not ours switches us off
