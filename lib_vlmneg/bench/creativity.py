@@ -11,7 +11,7 @@ from ..miniature import JUDGE
 from ..settings import Settings
 
 PROMPT = "a photo of a pet"
-SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=4, stop=0.6, clear_at_stop=True)
+SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=7, stop=0.6, clear_at_stop=True)
 BATCH = 10
 
 

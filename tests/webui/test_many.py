@@ -126,4 +126,4 @@ def test_the_favourite_is_drawn_at_most_half_as_often(server):
     assert sum(kinds["guided"][kind] for kind in CATEGORIES["pet"]) >= 0.9 * 40
 
 
-STEERING = {"enabled": True, "oracle": "miniature", "questions": ["auto"], "every": 4, "stop": 0.6, "clear_at_stop": True}
+STEERING = {"enabled": True, "oracle": "miniature", "questions": ["auto"], "every": 7, "stop": 0.6, "clear_at_stop": True}
