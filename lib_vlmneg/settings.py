@@ -97,7 +97,9 @@ class Settings:
 
     @classmethod
     def from_infotext(cls, infotext: Mapping[str, str]) -> Settings:
-        """From the parameters of a picture; without any of ours the result is off."""
+        """From the parameters of a picture; without any of ours, or with a timeline alone, the result is off."""
+        if INFOTEXT_PREFIX + "enabled" not in infotext:
+            return cls()
         names = {INFOTEXT_PREFIX + definition.metadata["label"].lower(): definition.name for definition in fields(cls)}
         return cls(**{names[key]: value for key, value in infotext.items() if key in names})
 

@@ -12,7 +12,7 @@ from ..bench.creativity import SETTINGS
 from ..record import Event, Record
 from ..sheet import FAINT, INK, PAPER, contact_sheet, font
 
-PROMPT = "a photo of a creative pet"
+PROMPT, SEED = "a photo of a creative pet", 10
 SIDE = 256
 GAP = 16
 
@@ -20,7 +20,7 @@ GAP = 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Prompt, seed and where the picture goes."""
     parser.add_argument("--prompt", default=PROMPT, help=f"default: {PROMPT}")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--output", type=Path, default=Path("out/demo.png"))
 
 
@@ -46,15 +46,16 @@ def run(options: argparse.Namespace) -> None:
 
 
 def poster(plain: Image.Image, guided: Image.Image, record: Record, seen: list[tuple[Event, Image.Image]]) -> Image.Image:
-    """Plain and guided side by side, and what was seen on the way."""
+    """Plain, guided and what was seen on the way, side by side under the prompt."""
     told = [pair for pair in seen if pair[0].added] or seen[:1]
-    sheet = contact_sheet(record, told, [guided], columns=8)
-    width = max(sheet.width, 2 * SIDE + 3 * GAP) + 2 * GAP
-    image = Image.new("RGB", (width, 3 * GAP + SIDE + 24 + sheet.height), PAPER)
+    sheet = contact_sheet(record, told, [guided], columns=4)
+    title = f'"{record.prompts[0]}", seed {record.generation["seed"]}'
+    top, left = 2 * GAP + 14, 3 * GAP + 2 * SIDE
+    image = Image.new("RGB", (left + max(sheet.width, SIDE) + GAP, top + max(SIDE + 24, sheet.height) + GAP), PAPER)
     draw = ImageDraw.Draw(image)
-    for x, picture, title in ((GAP, plain, "plain"), (2 * GAP + SIDE, guided, "guided")):
-        image.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, GAP))
-        draw.text((x, GAP + SIDE + 4), title, fill=INK, font=font(16))
-    draw.text((3 * GAP + 2 * SIDE, GAP), f'"{record.prompts[0]}"', fill=FAINT, font=font(14))
-    image.paste(sheet, (GAP, 2 * GAP + SIDE + 24))
+    draw.text((GAP, GAP), title, fill=FAINT, font=font(14))
+    for x, picture, name in ((GAP, plain, "plain"), (2 * GAP + SIDE, guided, "guided")):
+        image.paste(picture.resize((SIDE, SIDE), Image.Resampling.LANCZOS), (x, top))
+        draw.text((x, top + SIDE + 4), name, fill=INK, font=font(16))
+    image.paste(sheet, (left, top - 8))
     return image

@@ -13,7 +13,7 @@ from ..oracles.pool import Pool
 from ..record import Event
 from ..settings import WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
-from .demo import PROMPT, SETTINGS
+from .demo import PROMPT, SEED, SETTINGS
 
 NAMES = tuple(item.name for item in fields(Settings) if item.name not in WEBUI_ONLY)
 
@@ -47,7 +47,7 @@ def page(model: str, device: str = "auto") -> Any:
                 prompt = gr.Textbox(PROMPT, label="Prompt")
                 negative = gr.Textbox("", label="Negative prompt")
                 with gr.Row():
-                    seed = gr.Number(0, label="Seed", precision=0)
+                    seed = gr.Number(SEED, label="Seed", precision=0)
                     steps = gr.Slider(1, 100, value=28, step=1, label="Steps")
                     scale = gr.Slider(1, 20, value=4.5, step=0.5, label="Guidance scale")
                 button = gr.Button("Generate", variant="primary")

@@ -9,7 +9,7 @@ from typing import Any
 from ..settings import Settings
 from .presets import CUSTOM, PRESETS, preset
 
-EVERYDAY = ("oracle", "questions", "start", "stop", "every")
+EVERYDAY = (("oracle",), ("questions",), ("start", "stop", "every"))  # what stands in one row
 NOT_REMEMBERED = ("enabled", "questions", "suffix", "steps", "replay")  # belong to a picture, not to ui-config.json
 
 
@@ -25,8 +25,10 @@ def controls(
     choice = gr.Dropdown(
         [*PRESETS, CUSTOM], value=CUSTOM, label="Preset", info="Fills in the fields below", elem_id=elem_id("preset")
     )
-    for name in EVERYDAY:
-        made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
+    for row in EVERYDAY:
+        with gr.Row():
+            for name in row:
+                made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
     with gr.Accordion("Advanced", open=False, elem_id=elem_id("advanced")):
         for name, definition in definitions.items():
             if name not in made:

@@ -17,7 +17,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 FLAGS = "--api --skip-torch-cuda-test --skip-install --no-download-sd-model --no-hashing"
 A1111 = "--use-cpu all --no-half --precision full"
-FORGE = "--always-cpu --attention-pytorch"
+FORGE = "--always-cpu --attention-pytorch --skip-python-version-check"
 OPTIONS = {
     "randn_source": "CPU", "show_progress_type": "Approx cheap", "live_previews_enable": False, "CLIP_stop_at_last_layers": 1,
     "skip_early_cond": 0.0, "s_min_uncond": 0.0, "s_min_uncond_all": False, "pad_cond_uncond": False,
@@ -77,6 +77,8 @@ class Server:
             self.port = free.getsockname()[1]
         command = [os.environ["WEBUI_PYTHON"], "launch.py", *FLAGS.split(), *(FORGE if self.forge else A1111).split()]
         command += ["--port", str(self.port), "--data-dir", str(self.folder), "--ckpt", str(self.checkpoint)]
+        if self.forge:  # with a data folder elsewhere its page is refused the host's own scripts
+            command += ["--gradio-allowed-path", str(self.host)]
         quiet = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False",
                  "OMP_WAIT_POLICY": "PASSIVE", "PYTHONUNBUFFERED": "1", "COMMANDLINE_ARGS": ""}  # fmt: skip
         path = f"{Path(os.environ['WEBUI_PYTHON']).parent}:{os.environ['PATH']}"

@@ -9,6 +9,7 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 OURS = "#script_txt2img_vlm_negative_"
+ASKED = {"prompt": "a photo of a pet", "width": 128, "height": 128, "steps": 20, "cfg_scale": 4.5, "seed": 7}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def generate(page):
     page.click("#txt2img_generate")
     page.wait_for_function(
         "before => document.querySelector('#html_info_txt2img').innerText != before"
-        " && !document.querySelector('#txt2img_gallery_container .progressDiv')",
+        " && document.querySelector('#txt2img_interrupt').offsetParent === null",
         arg=before,
         timeout=120_000,
     )
@@ -49,19 +50,16 @@ def timeline(text):
 
 
 def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
-    for name, value in (("prompt", "a photo of a pet"), ("width", 128), ("height", 128), ("steps", 8), ("seed", 3)):
+    for name, value in ASKED.items():
         fill(page, f"#txt2img_{name}", value)
     page.click(f"{OURS}enable .label-wrap")  # opening an InputAccordion is ticking it
-    fill(page, f"{OURS}questions", "auto")
-    fill(page, f"{OURS}oracle", "miniature")
-    page.wait_for_timeout(500)
-    if folder := os.environ.get("WEBUI_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/accordion-{'forge' if server.forge else 'a1111'}.png", full_page=True)
+    for name, value in {"questions": "auto", "oracle": "miniature", "stop": "0.6", "every": 5}.items():
+        fill(page, OURS + name, value)
     guided = generate(page)
     terms = timeline(guided)
-    assert re.match(r"\d+:\+\w+", terms) or terms == "none"
-    if folder:
-        page.screenshot(path=f"{folder}/generated-{'forge' if server.forge else 'a1111'}.png")
+    assert re.match(r"\d+:\+\w+", terms)
+    if folder := os.environ.get("WEBUI_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{'forge' if server.forge else 'a1111'}.png", full_page=True)
 
     page.fill("#txt2img_prompt textarea", guided)
     page.click("#paste")
