@@ -1,5 +1,7 @@
 """One oracle in memory, shared and let go."""
 
+import torch
+
 from lib_vlmneg.oracles.pool import Pool
 
 
@@ -22,3 +24,9 @@ def test_release_lets_go():
     first = pool.get("vilt")
     pool.release()
     assert pool.get("vilt") is not first
+
+
+def test_loading_leaves_the_random_numbers_of_the_host_alone():
+    before = torch.get_rng_state()
+    Pool(lambda *wanted: torch.nn.Linear(3, 3)).get("vilt")
+    assert torch.equal(torch.get_rng_state(), before)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import torch
+
 from .base import Oracle
 
 Load = Callable[[str, str, str], Oracle]
@@ -24,7 +26,8 @@ class Pool:
         with self._lock:
             if self._kept is None or self._kept[0] != wanted:
                 self._kept = None  # before the next is loaded: two may not fit
-                self._kept = (wanted, self._load(*wanted))
+                with torch.random.fork_rng(devices=[]):  # a new model is filled with random numbers, which are the host's
+                    self._kept = (wanted, self._load(*wanted))
             return self._kept[1]
 
     def release(self) -> None:

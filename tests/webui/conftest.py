@@ -1,6 +1,7 @@
 """A genuine WebUI, started for these tests: WEBUI_DIR is an installed host's folder, WEBUI_PYTHON its interpreter."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,21 @@ def without(checkpoint, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(checkpoint, tmp_path_factory):
-    """The host with the extension."""
-    with Server(tmp_path_factory.mktemp("with"), checkpoint) as server:
+    """The host with the extension, and the probe."""
+    with Server(tmp_path_factory.mktemp("with"), checkpoint, beside=[Path(__file__).parent / "probe"]) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def refiner(checkpoint, server):
+    """The same checkpoint but for its text encoder, whose words mean something else."""
+    from safetensors.torch import load_file, save_file
+
+    path = server.folder / "models" / "Stable-diffusion" / "refiner.safetensors"
+    weights = load_file(checkpoint)
+    words = next(name for name in weights if name.endswith("token_embedding.weight"))
+    save_file(weights | {words: weights[words].flip(0).contiguous()}, path)
+    if (beside := Path(checkpoint).with_suffix(".yaml")).is_file():
+        path.with_suffix(".yaml").write_text(beside.read_text())
+    server.call("/sdapi/v1/refresh-checkpoints", {})
+    return path.name

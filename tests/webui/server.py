@@ -54,6 +54,12 @@ class Drawn:
         return self.parameters.get("VLM Negative note")
 
 
+def as_text(image):
+    """A picture as the API takes it."""
+    image.save(buffer := io.BytesIO(), "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 class Refused(Exception):
     """The host answered with an error."""
 
@@ -61,17 +67,18 @@ class Refused(Exception):
 class Server:
     """A context: inside it, the host answers."""
 
-    def __init__(self, folder, checkpoint, extension=True, options=()):
+    def __init__(self, folder, checkpoint, extension=True, options=(), beside=()):
         self.folder, self.checkpoint = Path(folder), checkpoint
         self.host = Path(os.environ["WEBUI_DIR"])
         self.forge = (self.host / "modules_forge").is_dir()
-        self._extension, self._options = extension, dict(OPTIONS) | dict(options)
+        self._options = dict(OPTIONS) | dict(options)
+        self._extensions = {Path(path).name: path for path in beside} | ({"vlm-negative": ROOT} if extension else {})
 
     def __enter__(self):
         (self.folder / "extensions").mkdir(parents=True, exist_ok=True)
         (self.folder / "config.json").write_text(json.dumps(self._options))
-        if self._extension:
-            (self.folder / "extensions" / "vlm-negative").symlink_to(ROOT)
+        for name, path in self._extensions.items():
+            (self.folder / "extensions" / name).symlink_to(path)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

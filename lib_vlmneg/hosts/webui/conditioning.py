@@ -34,17 +34,17 @@ class Encoder:
 
     def encode(self, texts: Sequence[str], call: int, like: Any) -> Any:
         """An uncond that takes the place of `like` ([B, T, C] or SDXL's dict): one row for each text."""
-        forms, model = self.at(texts, call), shared.sd_model
+        forms, model = self.at(texts, call), host.model_now()
         if not self.has(texts, call):
             self._kept = (model, forms, None)  # first, so that a text which cannot be encoded is tried once
-            self._kept = (model, forms, self._rows(model, forms))
+            self._kept = (model, forms, self._rows(shared.sd_model, forms))
         if self._kept[2] is None:
             raise RuntimeError("the negative prompt could not be encoded")
         return in_place_of(like, self._kept[2])
 
     def has(self, texts: Sequence[str], call: int) -> bool:
         """Whether these are encoded already, by the model that now is (a refiner brings another in mid-pass)."""
-        return self._kept is not None and self._kept[0] is shared.sd_model and self._kept[1] == self.at(texts, call)
+        return self._kept is not None and self._kept[0] == host.model_now() and self._kept[1] == self.at(texts, call)
 
     def _rows(self, model: Any, forms: tuple[str, ...]) -> dict[str, Tensor]:
         unique = list(dict.fromkeys(forms))

@@ -31,13 +31,13 @@ def decoders(p: Any) -> dict[str, Decoder]:
         numbers["tiny"] = TINY
     if _file("VAE-approx", _approximate_name(model)):
         numbers["approximate"] = APPROXIMATE
-    return {name: Decoder(name, SIDE[name], _run(model, number)) for name, number in numbers.items()}
+    return {name: Decoder(name, SIDE[name], _run(number)) for name, number in numbers.items()}
 
 
-def _run(model: Any, number: int) -> Any:
+def _run(number: int) -> Any:
     def run(x0: Tensor) -> Tensor:
-        with devices.without_autocast():
-            return sd_samplers_common.samples_to_images_tensor(x0, number, model)
+        with devices.without_autocast():  # without a model it takes the one that now is: a refiner may have come
+            return sd_samplers_common.samples_to_images_tensor(x0, number)
 
     return run
 

@@ -67,6 +67,12 @@ def uncond_unused(params: Any, p: Any) -> str | None:
     return None
 
 
+def model_now() -> tuple[int, str]:
+    """What tells one model from another: AUTOMATIC1111 loads a refiner's weights into the same object (sd_models.py:981)."""
+    checkpoint = getattr(shared.sd_model, "sd_checkpoint_info", None)
+    return id(shared.sd_model), str(getattr(checkpoint, "filename", ""))
+
+
 def prompt_steps(p: Any, denoiser: Any) -> tuple[int, int | None]:
     """The steps that prompt editing counts with, as the host's setup_conds and calculate_hr_conds do (processing.py:493)."""
     base = getattr(p, "firstpass_steps", None) or denoiser.total_steps

@@ -1,0 +1,85 @@
+"""What the tests do from inside a WebUI: fail in mid-sampling, draw within a drawing, mark the conds, time the callbacks."""
+
+import time
+from copy import copy
+from types import SimpleNamespace
+
+import gradio as gr
+import torch
+from modules import processing, script_callbacks, scripts
+
+MARKED = 1024.0
+
+
+class Script(scripts.Script):
+    def title(self):
+        return "Probe"
+
+    def show(self, is_img2img):
+        return scripts.AlwaysVisible
+
+    def ui(self, is_img2img):
+        return [gr.Textbox(visible=False)]  # a script without a control gets no arguments
+
+    def process(self, p, wanted=None, *_):
+        p._probe = wanted if isinstance(wanted, dict) else {}
+
+    def postprocess_image(self, p, shown, wanted=None, *_):
+        """As ADetailer: another generation of the same process, with this one's script runner and a copy of its attributes."""
+        if isinstance(wanted, dict) and wanted.get("inner") and not isinstance(p, processing.StableDiffusionProcessingImg2Img):
+            inner = processing.StableDiffusionProcessingImg2Img(
+                init_images=[shown.image], denoising_strength=0.5, sd_model=p.sd_model, prompt="a cat", steps=4, seed=1,
+                width=p.width, height=p.height, cfg_scale=p.cfg_scale, sampler_name=p.sampler_name, do_not_save_samples=True,
+            )  # fmt: skip
+            if wanted["inner"] == "with our attributes":
+                inner._vlm_negative = p._vlm_negative
+            inner.scripts, inner.script_args = (copy(p.scripts), p.script_args) if wanted["inner"] == "guided" else (None, ())
+            shown.image = processing.process_images(inner).images[0]
+            if p.scripts and wanted["inner"] == "guided":
+                p.scripts.postprocess(copy(p), SimpleNamespace(images=[]))
+
+
+def before(params):
+    wanted = getattr(params.denoiser.p, "_probe", None) or {}
+    if params.denoiser.step == wanted.get("fail_at"):
+        params.x = params.text_cond = None  # the host swallows what a callback raises
+    if wanted.get("marked"):
+        params.text_cond = marked(params.text_cond, MARKED)
+        params.text_uncond = marked(params.text_uncond, -MARKED)
+        unet = params.denoiser.p.sd_model.model.diffusion_model
+        if not hasattr(unet, "_probe_forward"):
+            unet._probe_forward = unet.forward
+            unet.forward = lambda x, timesteps=None, context=None, **more: unet._probe_forward(
+                x, timesteps, bare(context), **more
+            )
+
+
+def marked(cond, value):
+    """As sd-webui-controlnet marks what is a cond and what an uncond (scripts/hook.py:48)."""
+    return torch.cat([torch.full_like(cond[:, :1], value), cond], dim=1)
+
+
+def bare(context):
+    """Without the marks, as its own forward takes them off (scripts/hook.py:81); half of them must say uncond."""
+    marks = context[:, 0].mean(-1)
+    if not torch.all(marks.abs() == MARKED):
+        return context
+    assert len(marks) == 1 or marks.sum() == 0, marks  # alone where cond and uncond are of different length
+    return context[:, 1:]
+
+
+def seconds_a_step(count=10_000):
+    """What one extension's two callbacks take where it is off."""
+    params = SimpleNamespace(denoiser=SimpleNamespace(p=SimpleNamespace()))
+    kinds = ("callbacks_cfg_denoiser", "callbacks_cfg_after_cfg")
+    ours = [item.callback for kind in kinds for item in script_callbacks.callback_map[kind] if "vlm_negative" in item.script]
+    assert len(ours) == 2, ours
+    began = time.perf_counter()
+    for _ in range(count):
+        for callback in ours:
+            callback(params)
+    return (time.perf_counter() - began) / count
+
+
+script_callbacks.on_cfg_denoiser(before)
+script_callbacks.on_app_started(lambda _, app: app.add_api_route("/probe/seconds", seconds_a_step, methods=["GET"]))
