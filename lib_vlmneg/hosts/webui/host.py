@@ -101,9 +101,9 @@ def tokens(text: str) -> int:
     return count if isinstance(count, int) else 0
 
 
-def sigmas_of(p: Any, denoiser: Any, steps: int, first: float) -> tuple[float, ...]:
+def sigmas_of(p: Any, steps: int, first: float) -> tuple[float, ...]:
     """The noise levels of the pass, one a step, for samplers whose calls do not tell the step; () where they do."""
-    sampler = denoiser.sampler
+    sampler = p.sampler
     if getattr(sampler.config, "name", "") not in UNCOUNTED or not hasattr(sampler, "get_sigmas"):
         return ()
     levels = [float(level) for level in sampler.get_sigmas(p, p.steps) if 0 < float(level) <= first * 1.001]

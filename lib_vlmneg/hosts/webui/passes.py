@@ -30,7 +30,7 @@ class Pass:
         prompts, negatives = host.texts_of(p)
         steps = max(1, params.denoiser.steps or params.total_sampling_steps)
         sigma = float(params.sigma[0])
-        sigmas = host.sigmas_of(p, params.denoiser, steps, sigma)
+        sigmas = host.sigmas_of(p, steps, sigma)
         calls = None if sigmas else max(1, params.denoiser.total_steps or steps)
         decoder = None
         if oracle is not None:
