@@ -170,7 +170,7 @@ def _bool(name: str, value: Any) -> bool:
 def _int(name: str, value: Any) -> int:
     number = _number(name, value)
     if number != int(number):
-        raise InputError(f"{name}: {value!r} is not a whole number")
+        raise InputError(f"{name}: {value!r} is not a whole number; leave the fraction out")
     return int(number)
 
 
@@ -180,7 +180,7 @@ def _number(name: str, value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise InputError(f"{name}: {value!r} is not a number")
+        raise InputError(f"{name}: {value!r} is not a number; write one in digits")
     return number
 
 
@@ -199,7 +199,7 @@ def position(name: str, value: Any) -> Position:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise InputError(f"{name}: {value!r} is not a text")
+        raise InputError(f"{name}: {value!r} is not a text; put it in quotes")
     return value.strip()
 
 
@@ -207,7 +207,7 @@ def _items(name: str, value: Any) -> list[Any]:
     """A list, or a text that is a JSON list or has one item a line."""
     if not isinstance(value, str):
         if not isinstance(value, Sequence):
-            raise InputError(f"{name}: {value!r} is not a list")
+            raise InputError(f"{name}: {value!r} is not a list; put it in square brackets")
         return list(value)
     if value.lstrip().startswith("["):
         try:

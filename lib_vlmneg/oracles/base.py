@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from PIL import Image
 
@@ -21,12 +21,17 @@ class Answer:
         return self.score is None or self.score >= least
 
 
-class Oracle(Protocol):
+class Oracle(ABC):
     """Whatever answers questions about images. It may raise anything: a Guide survives it."""
 
     name: str
     input_side: int  # pixels: the shorter side of what it looks at; more is wasted
+    scored: bool = True  # whether its answers have probabilities
+    deterministic: bool = True  # whether it says the same of the same picture, so that its answers may be kept
 
+    @abstractmethod
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, up to `topk` answers, likeliest first."""
-        ...
+
+    def close(self) -> None:  # noqa: B027  (most have nothing to end)
+        """Ends what it has started: processes, connections. It is not asked any more."""

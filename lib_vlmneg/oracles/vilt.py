@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from ..devices import autocast, best_device, best_dtype
-from ..errors import InputError
-from .base import Answer
+from .base import Answer, Oracle
+from .loading import loading
 
 
-class ViltOracle:
+class ViltOracle(Oracle):
     """A ViltForQuestionAnswering by name on the hub or by folder. All images and questions go through it in one batch."""
 
     def __init__(self, name: str, device: str = "auto", dtype: str = "auto"):
+        from transformers import ViltForQuestionAnswering, ViltProcessor
+
         self.name = name
         self.device = best_device(device)
         self.dtype = best_dtype(dtype, self.device)
-        processor, self.model = _load(name)
+        with loading(name):
+            processor = ViltProcessor.from_pretrained(name)
+            self.model = ViltForQuestionAnswering.from_pretrained(name).float()
         self.tokenizer, self._pictures = processor.tokenizer, processor.image_processor
         self.model.to(self.device).eval()
         self.input_side = int(self._pictures.size["shortest_edge"])
@@ -41,24 +44,16 @@ class ViltOracle:
         ]
 
     def _logits(self, images: Sequence[Image.Image], questions: Sequence[str]) -> Tensor:
-        """[images, questions, labels]."""
-        limit = self.model.config.max_position_embeddings
+        """[images, questions, labels]. An image is cut into patches once, whatever the number of questions."""
+        config, embeddings = self.model.config, self.model.vilt.embeddings
+        limit = config.max_position_embeddings
         words = self.tokenizer(list(questions), padding=True, truncation=True, max_length=limit, return_tensors="pt")
-        seen = self._pictures([image.convert("RGB") for image in images], return_tensors="pt")
-        inputs: dict[str, Any] = {name: words[name].repeat(len(images), 1) for name in ("input_ids", "attention_mask")}
-        inputs |= {name: seen[name].repeat_interleave(len(questions), 0) for name in ("pixel_values", "pixel_mask")}
+        seen = self._pictures([image.convert("RGB") for image in images], return_tensors="pt").to(self.device)
         with autocast(self.device, self.dtype):
-            logits = self.model(**{name: value.to(self.device) for name, value in inputs.items()}).logits
+            patches, mask, _ = embeddings.visual_embed(seen["pixel_values"], seen["pixel_mask"], config.max_image_length)
+            logits = self.model(
+                **{name: words[name].repeat(len(images), 1).to(self.device) for name in ("input_ids", "attention_mask")},
+                image_embeds=patches.repeat_interleave(len(questions), 0),
+                pixel_mask=mask.repeat_interleave(len(questions), 0),
+            ).logits
         return logits.view(len(images), len(questions), -1)
-
-
-def _load(name: str) -> tuple[Any, Any]:
-    from transformers import ViltForQuestionAnswering, ViltProcessor
-
-    try:
-        return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name).float()
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"oracle: {name!r} cannot be loaded ({reason}); give a folder or a ViLT on the Hugging Face hub"
-        ) from None

@@ -71,7 +71,7 @@ def test_no_request_that_succeeds_without_us_fails_with_us(server):
         except (Refused, AssertionError) as error:
             failed.append((body, settings, str(error)[:300]))
     assert not failed and drawn > 450
-    assert "Traceback" not in server.log.split("Startup time")[1]
+    assert "lib_vlmneg" not in server.log  # as a traceback of ours would say; the host has some of its own
 
 
 def test_every_invalid_setting_gets_a_message_and_the_picture(server):
@@ -103,7 +103,7 @@ def test_two_hundred_guided_generations_hold_no_more_memory_than_plain_ones(serv
 
     plain = grown(None)
     guided = grown({"enabled": True, "oracle": "miniature", "questions": ["auto"]})
-    print(f"grown by {plain:.1f} MB plain, {guided:.1f} MB guided")
+    print(f"grown by {plain:.2f} MB plain, {guided:.2f} MB guided, to {server.resident:.0f} MB")
     assert guided - plain < 20
 
 

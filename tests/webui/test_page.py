@@ -1,10 +1,14 @@
 """The page, in a headless Chromium: tick, generate, see the terms, paste the picture back, replay."""
 
+import contextlib
 import os
 import re
 import shutil
+import time
 
 import pytest
+
+from .server import Refused
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -82,3 +86,20 @@ def test_the_page_has_no_fault_of_ours(page):
 def test_ids_are_unique_over_both_tabs(page):
     ids = page.evaluate("[...document.querySelectorAll('[id*=vlm_negative]')].map(item => item.id)")
     assert ids and len(ids) == len(set(ids))
+
+
+def test_reload_ui_leaves_one_of_us(page, server):
+    before = server.draw().pixels
+    page.evaluate("gradioApp().getElementById('settings_restart_gradio').click()")
+    page.wait_for_timeout(3000)
+    for _ in range(60):
+        with contextlib.suppress(OSError, Refused):
+            server.call("/probe/seconds")  # asserts that each of our callbacks is there once
+            break
+        time.sleep(1)
+    assert "Restarting UI" in server.log
+    assert server.draw().pixels == before
+    assert server.guided().note is None
+    page.goto(server.url)
+    page.wait_for_selector("#txt2img_prompt textarea")
+    assert page.locator(f"{OURS}enable").count() == 1
