@@ -34,7 +34,7 @@ class Prompting:
 class ChatOracle(Oracle):
     """A chat model by name on the hub or by folder. All images and questions are one batch; greedy, or `topk` beams."""
 
-    def __init__(self, name: str, device: str = "auto", dtype: str = "auto", prompting: Prompting = Prompting()):  # noqa: B008
+    def __init__(self, name: str, device: str = "auto", dtype: str = "auto", prompting: Prompting = Prompting()):
         self.name, self.prompting = name, prompting
         self.device = best_device(device)
         self.dtype = best_dtype(dtype, self.device)

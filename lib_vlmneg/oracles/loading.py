@@ -16,7 +16,7 @@ def loading(name: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"oracle: {name!r} cannot be loaded ({reason}); give a folder or a model for visual questions on the Hugging Face hub"
+            f"oracle: {name!r} cannot be loaded ({reason}); give a folder, or a model for visual questions on the hub"
         ) from None
 
 

@@ -21,7 +21,7 @@ def write(model: Any, topk: int, tokens: int = MOST_TOKENS, **inputs: Any) -> tu
         do_sample=False,
         num_beams=topk,
         num_return_sequences=topk,
-        length_penalty=0.0,  # then a beam's score is the logarithm of its probability
+        **({"length_penalty": 0.0} if topk > 1 else {}),  # then a beam's score is the logarithm of its probability
         max_new_tokens=tokens,
         output_scores=True,
         return_dict_in_generate=True,

@@ -45,9 +45,9 @@ def test_the_accordion_is_built_and_a_preset_can_be_chosen():
 @pytest.mark.skipif(not VILT.is_dir(), reason="the weights are not trained yet")
 @pytest.mark.parametrize("questions", [["What is the main object in this image?"], ["What is this?", "Is there a hat?"]])
 def test_the_miniatures_eye_answers(questions):
-    from lib_vlmneg.oracles.vilt import ViltOracle
+    from lib_vlmneg.oracles.registry import load
 
-    oracle = ViltOracle(str(VILT), "cpu", "float32")
+    oracle = load(str(VILT), "cpu", "float32")
     answers = oracle.ask([Image.new("RGB", (128, 128), "red"), Image.new("RGB", (200, 100), "blue")], questions, topk=3)
     assert [[len(group) for group in image] for image in answers] == [[3] * len(questions)] * 2
     assert all(0 <= answer.score <= 1 and answer.text for image in answers for group in image for answer in group)

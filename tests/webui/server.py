@@ -26,7 +26,7 @@ OPTIONS = {
 }  # fmt: skip
 REQUEST = {
     "prompt": "a photo of a pet", "negative_prompt": "", "width": 128, "height": 128, "steps": 6, "cfg_scale": 4.5, "seed": 1,
-    "sampler_name": "Euler a", "scheduler": "Automatic",
+    "sampler_name": "Euler a", "scheduler": os.environ.get("WEBUI_SCHEDULER", "Automatic"),
 }  # fmt: skip
 
 
@@ -72,7 +72,10 @@ class Server:
         self.host = Path(os.environ["WEBUI_DIR"])
         self.forge = (self.host / "modules_forge").is_dir()
         self._options = dict(OPTIONS) | dict(options)
-        self._extensions = {Path(path).name: path for path in beside} | ({"vlm-negative": ROOT} if extension else {})
+        always = [Path(path) for path in os.environ.get("WEBUI_LINK", "").split(os.pathsep) if path]
+        self._extensions = {Path(path).name: path for path in [*always, *beside]}
+        if extension:
+            self._extensions["vlm-negative"] = ROOT
 
     def __enter__(self):
         (self.folder / "extensions").mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,8 @@ import torch
 from ... import miniature
 from ...devices import best_device, best_dtype
 from ...errors import InputError
+from ...oracles import registry
 from ...oracles.base import Oracle
-from ...oracles.vilt import ViltOracle
 
 MINIATURE = "miniature"
 
@@ -63,7 +63,7 @@ def _loading(field: str, name: str) -> Iterator[None]:
 def load_oracle(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
     """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
     _read_quietly()
-    return ViltOracle(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype)
+    return registry.load(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype)
 
 
 def _shipped(folder: Path) -> Path:

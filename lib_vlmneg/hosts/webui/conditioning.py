@@ -49,7 +49,7 @@ class Encoder:
     def _rows(self, model: Any, forms: tuple[str, ...]) -> dict[str, Tensor]:
         unique = list(dict.fromkeys(forms))
         index = [unique.index(form) for form in forms]
-        parts = [[form] for form in unique] if _mixes(unique) else [unique]
+        parts = _parts(unique)
         with devices.autocast():
             encoded = [_named(model.get_learned_conditioning(self._conditioning(part))) for part in parts]
             if len({part["crossattn"].shape[1:] for part in encoded}) > 1:  # of different length: only together are they padded
@@ -95,7 +95,13 @@ def _named(encoded: Any) -> dict[str, Tensor]:
     return {"crossattn": torch.stack(list(encoded)) if isinstance(encoded, (list, tuple)) else encoded}
 
 
-def _mixes(texts: list[str]) -> bool:
-    """Whether emphasis would make these texts change each other: it restores the mean of a whole batch (sd_emphasis.py:45)."""
-    weighted = getattr(shared.opts, "emphasis", "Original") != "None" and any("(" in text or "[" in text for text in texts)
-    return len(texts) > 1 and weighted
+def _parts(texts: list[str]) -> list[list[str]]:
+    """What may be encoded together without that one text changes another.
+
+    Emphasis restores the mean of a whole batch (sd_emphasis.py:45), and SDXL's empty negative prompt is all zeros only where
+    the whole batch is empty (sd_models_xl.py:36).
+    """
+    emphasis = getattr(shared.opts, "emphasis", "Original") != "None" and any("(" in text or "[" in text for text in texts)
+    if emphasis:
+        return [[text] for text in texts]
+    return [part for part in ([text for text in texts if text], [text for text in texts if not text]) if part]

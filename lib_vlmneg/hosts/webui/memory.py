@@ -30,11 +30,12 @@ def device(wanted: str) -> str:
     return "cpu" if is_scarce() else str(devices.device)
 
 
-class Placed:
+class Placed(Oracle):
     """An oracle on a GPU that the Forge family manages: it is brought there by the host before it is asked."""
 
     def __init__(self, oracle: Any):
         self.name, self.input_side = oracle.name, oracle.input_side
+        self.scored, self.deterministic = oracle.scored, oracle.deterministic
         self._oracle = oracle
         management, patcher_class = _management()
         holder = torch.nn.Module()  # a transformers model's own `device` is read-only, and some hosts set it

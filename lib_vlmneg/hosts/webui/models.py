@@ -9,8 +9,8 @@ from modules import paths, shared
 
 from ... import miniature
 from ...errors import InputError
+from ...oracles import registry
 from ...oracles.download import fetch, is_complete
-from ...oracles.vilt import ViltOracle
 from . import memory
 
 MINIATURE = "miniature"
@@ -20,7 +20,7 @@ def load(name: str, device: str, dtype: str) -> Any:
     """The oracle of that name or folder, on a device of the host. Raises InputError, naming the folder to fill."""
     shared.state.textinfo = f"VLM Negative: loading {name}"
     try:
-        return memory.placed(ViltOracle(_place(name), device, dtype))
+        return memory.placed(registry.load(_place(name), device, dtype))
     finally:
         shared.state.textinfo = None
 

@@ -1,0 +1,124 @@
+"""Every oracle keeps the same contract, whatever answers behind it."""
+
+import pytest
+import tiny_vlms
+import torch
+from PIL import Image
+
+from lib_vlmneg.errors import InputError
+from lib_vlmneg.miniature import VILT
+from lib_vlmneg.oracles.cached import Cached
+from lib_vlmneg.oracles.registry import KINDS, Kind, load, missing, type_of
+
+IMAGES = [
+    Image.linear_gradient("L").resize((64, 48)),
+    Image.new("RGB", (32, 90), "red"),
+    Image.new("RGBA", (1, 1), (0, 0, 255, 128)),
+    Image.radial_gradient("L").resize((128, 128)).convert("RGB"),
+]
+QUESTIONS = ["What is the main object in this image?", "color?", "Qu'est-ce que c'est, Ünïcödé 猫?"]
+MADE = {"vilt": None, "blip": tiny_vlms.blip, "llava": tiny_vlms.llava}
+
+
+@pytest.fixture(scope="module", params=MADE)
+def oracle(request, tmp_path_factory):
+    make = MADE[request.param]
+    folder = VILT if make is None else make(tmp_path_factory.mktemp(request.param))
+    return load(str(folder), "cpu", "float32")
+
+
+def texts(answers):
+    return [[[answer.text for answer in group] for group in image] for image in answers]
+
+
+def scores(answers):
+    return [answer.score for image in answers for group in image for answer in group]
+
+
+@pytest.mark.parametrize("topk", [1, 3])
+def test_a_batch_says_what_each_would_be_told_alone(oracle, topk):
+    together = oracle.ask(IMAGES, QUESTIONS, topk)
+    alone = [[oracle.ask([image], [question], topk)[0][0] for question in QUESTIONS] for image in IMAGES]
+    assert texts(together) == texts(alone)
+    assert all(len(group) == topk for image in together for group in image)
+    assert scores(together) == pytest.approx(scores(alone), abs=2e-3)
+
+
+def test_scores_are_probabilities_likeliest_first(oracle):
+    for image in oracle.ask(IMAGES, QUESTIONS, 3):
+        for group in image:
+            said = [answer.score for answer in group]
+            assert said == sorted(said, reverse=True) and all(0 <= score <= 1 for score in said)
+
+
+def test_the_same_is_said_twice_and_no_random_number_is_drawn(oracle):
+    first = oracle.ask(IMAGES, QUESTIONS, 2)
+    state = torch.get_rng_state()
+    assert oracle.ask(IMAGES, QUESTIONS, 2) == first
+    if oracle.name != str(VILT):  # ViLT draws some, and a Guide gives them back
+        assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_it_says_what_it_looks_at(oracle):
+    assert oracle.name and 8 <= oracle.input_side <= 1024 and oracle.scored and oracle.deterministic
+
+
+def test_answers_are_kept_and_asked_once(oracle):
+    asked = []
+
+    class Counting(type(oracle)):
+        def __init__(self):
+            vars(self).update(vars(oracle))
+
+        def ask(self, images, questions, topk):
+            asked.append(len(images))
+            return super().ask(images, questions, topk)
+
+    kept = Cached(Counting())
+    first = kept.ask(IMAGES, QUESTIONS, 2)
+    assert texts(first) == texts(oracle.ask(IMAGES, QUESTIONS, 2))
+    assert kept.ask(IMAGES[::-1], QUESTIONS[::-1], 2) == [image[::-1] for image in first[::-1]]
+    assert asked == [4]
+    kept.ask([*IMAGES[:2], Image.new("RGB", (5, 5))], QUESTIONS, 2)
+    assert asked == [4, 1]
+    kept.ask(IMAGES[:1], QUESTIONS, 1)
+    assert asked == [4, 1, 1]
+
+
+def test_the_memory_is_bounded(oracle):
+    kept = Cached(oracle, most=2)
+    kept.ask(IMAGES, QUESTIONS[:1], 1)
+    assert len(kept._kept) == 2
+    kept.close()
+    assert not kept._kept
+
+
+def test_a_chat_model_can_be_held_to_a_vocabulary(tmp_path):
+    from lib_vlmneg.oracles.chat import ChatOracle, Prompting
+
+    folder = tiny_vlms.llava(tmp_path)
+    examples = ((IMAGES[1], "What is this?", "red"), (IMAGES[0], "What is this?", "dog"))
+    held = ChatOracle(str(folder), "cpu", "float32", Prompting(vocabulary=("dog", "main object"), examples=examples))
+    for topk in (1, 2):
+        for image in texts(held.ask(IMAGES, QUESTIONS, topk)):
+            assert all(text in ("dog", "main object") for group in image for text in group)
+
+
+@pytest.mark.parametrize("name", ["/no/such/folder", "no-such/model"])
+def test_a_model_that_is_not_there(name):
+    with pytest.raises(InputError, match="cannot be loaded") as said:
+        load(name, "cpu")
+    assert "\n" not in str(said.value)
+
+
+def test_a_folder_without_a_model(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="model_type"):
+        type_of(str(tmp_path))
+
+
+def test_what_an_old_transformers_cannot_load_is_said_with_what_to_do():
+    new = next(kind for kind in KINDS if kind.model_type == "qwen2_5_vl")
+    said = missing(new, (4, 46))
+    assert "needs transformers 4.49, here is 4.46" in said and "--vlm" in said
+    assert missing(new, (5, 0)) is None and missing(Kind("vilt", "ViLT", (4, 16), ""), (4, 30)) is None
