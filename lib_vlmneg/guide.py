@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from PIL import Image
@@ -15,12 +18,25 @@ from .answers import terms
 from .decode import Decoder
 from .negatives import CountTokens, Ledger, compose
 from .oracles.base import Answer, Oracle
+from .oracles.beside import Beside
+from .oracles.stopped import Stopped
 from .questions import questions_for
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
 from .settings import Settings
 
 Watcher = Callable[[Event, Image.Image], None]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question that is on its way: about which images, by their number in the batch."""
+
+    step: int
+    sigma: float | None
+    pictures: dict[int, Image.Image]
+    answers: Future[Any]
+
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +45,9 @@ class Guide:
     """Guides one pass of one generation, each image of the batch on its own.
 
     The host calls `negatives` before a model call and `observe` after it, with the number of the call (from 0) and, where it
-    knows it, the noise level. A term found at step i acts from step i + 1. Nothing that goes wrong in asking is raised: the
-    picture completes with the terms found so far, and `record.failure` says why.
+    knows it, the noise level. A term found at step i acts from step i + 1 + lag, however fast the oracle is. Nothing that
+    goes wrong in asking is raised: the picture completes with the terms found so far, and `record.failure` says why. When
+    `stopped` says so, nobody waits for an answer any more.
 
     Without an oracle nothing is asked, and the given `timelines` are replayed.
     """
@@ -46,6 +63,7 @@ class Guide:
         count_tokens: CountTokens | None = None,
         timelines: Sequence[Timeline] = (),
         watch: Watcher | None = None,
+        stopped: Callable[[], bool] | None = None,
     ):
         self.settings = settings
         self.clock = clock
@@ -60,8 +78,10 @@ class Guide:
         self._questions = [questions_for(prompt, settings.questions) for prompt in prompts]
         self._ledgers = [Ledger(negative, settings, count_tokens) for negative in negatives]
         self._rhythms = [Rhythm(settings.settle) for _ in prompts]
-        self._oracle, self._decoder, self._watch = oracle, decoder, watch
+        self._beside = Beside(oracle, stopped) if oracle else None
+        self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
+        self._pending: list[_Asked] = []
         if oracle and settings.clear_at_stop:
             for timeline in self.record.timelines:
                 timeline.changes[self.schedule.stop] = ()
@@ -69,6 +89,8 @@ class Guide:
     def negatives(self, call: int, sigma: float | None = None) -> list[str] | None:
         """The negative prompt of each image for this model call, or None to leave the user's own."""
         step = self.clock.step(call, sigma)
+        with self.guarded(call):
+            self._collect(step)
         in_force = [timeline.at(step) for timeline in self.record.timelines]
         if not any(in_force):
             return None
@@ -77,7 +99,7 @@ class Guide:
     def wants(self, call: int, sigma: float | None = None) -> bool:
         """Whether `observe` would look at x0 after this model call."""
         step = self.clock.step(call, sigma)
-        return bool(self._oracle) and not self.record.failure and step in self.schedule.wanted and step not in self._seen
+        return bool(self._beside) and not self.record.failure and step in self.schedule.wanted and step not in self._seen
 
     @torch.no_grad()
     def observe(self, call: int, sigma: float | None, x0: Tensor) -> None:
@@ -97,7 +119,11 @@ class Guide:
         """Nothing that goes wrong inside costs the picture: it is said once, and nothing is asked any more."""
         try:
             yield
+        except Stopped:
+            self._beside = None
+            self._pending.clear()
         except Exception as error:
+            self._pending.clear()
             self._fail(self.clock.step(call), error)
 
     def encoded(self, call: int, seconds: float) -> None:
@@ -109,28 +135,30 @@ class Guide:
         began = time.perf_counter()
         pictures = dict(zip(due, self._decoder(x0[due]), strict=True))
         timing.decode += time.perf_counter() - began
-        began = time.perf_counter()
-        answers = self._answers(pictures)
-        timing.ask += time.perf_counter() - began
-        for image, picture in pictures.items():
-            self._hear(step, sigma, image, answers[image], picture)
-
-    def _answers(self, pictures: dict[int, Image.Image]) -> dict[int, list[list[Answer]]]:
-        """For each image its questions' answers; images with the same questions are asked together."""
-        found = {}
-        for questions in dict.fromkeys(self._questions[image] for image in pictures):
+        for questions in dict.fromkeys(self._questions[image] for image in pictures):  # those with the same are asked together
             images = [image for image in pictures if self._questions[image] == questions]
-            replies = self._oracle.ask([pictures[image] for image in images], list(questions), self.settings.topk)
-            found.update(zip(images, replies, strict=True))
-        return found
+            shown = {image: pictures[image] for image in images}
+            answers = self._beside.ask(list(shown.values()), list(questions), self.settings.topk)
+            self._pending.append(_Asked(step, sigma, shown, answers))
+        self._collect(step + 1)
+
+    def _collect(self, step: int) -> None:
+        """Takes the answers that act from this step on; waits for them."""
+        while self._pending and self._pending[0].step + self.settings.lag < step:
+            asked = self._pending.pop(0)
+            replies, seconds = self._beside.result(asked.answers)
+            self.record.timing(asked.step).ask += seconds
+            for (image, picture), answers in zip(asked.pictures.items(), replies, strict=True):
+                self._hear(asked.step, asked.sigma, image, answers, picture)
 
     def _hear(self, step: int, sigma: float | None, image: int, answers: list[list[Answer]], picture: Image.Image) -> None:
         settings, ledger, timeline = self.settings, self._ledgers[image], self.record.timelines[image]
         likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
         change = ledger.hear(terms(likely, self.record.prompts[image], settings.suffix, settings.negate_prompt))
         self._rhythms[image].heard(bool(change))
-        if timeline.at(step + 1) != ledger.terms:
-            timeline.changes[step + 1] = ledger.terms
+        acts = step + 1 + settings.lag
+        if timeline.at(acts) != ledger.terms:
+            timeline.changes[acts] = ledger.terms
         event = Event(
             step=step,
             image=image,

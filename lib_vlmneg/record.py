@@ -164,9 +164,10 @@ class Record:
 
     def timing(self, step: int) -> Timing:
         """The seconds of this step, to be added to."""
-        if not self.timings or self.timings[-1].step != step:
-            self.timings.append(Timing(step))
-        return self.timings[-1]
+        found = next((timing for timing in reversed(self.timings) if timing.step == step), None)
+        if found is None:
+            self.timings.append(found := Timing(step))
+        return found
 
     def infotext(self, image: int) -> dict[str, str]:
         """What goes into the parameters of one picture: the settings, and the terms step by step. Nothing when off."""

@@ -55,7 +55,7 @@ class Schedule:
             )
         wanted = settings.steps or range(start, stop, settings.every)
         end = stop if settings.clear_at_stop else steps
-        return cls(tuple(step for step in wanted if step < end - 1), stop)
+        return cls(tuple(step for step in wanted if step < end - 1 - settings.lag), stop)
 
 
 def resolve(where: Position, steps: int) -> int:

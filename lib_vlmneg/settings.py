@@ -50,6 +50,9 @@ class Settings:
     settle: int = option(
         0, "int", "Settle", "After so many asks that add nothing, ask half as often; 0 never", minimum=0, maximum=1000
     )
+    lag: int = option(
+        0, "int", "Lag", "Steps that go on while the oracle thinks; 0 waits for its answer", minimum=0, maximum=1000
+    )
     mode: str = option(
         "accumulate", "choice", "Mode", "Keep all terms, replace them at each ask, or keep the last few", choices=MODES
     )

@@ -4,7 +4,7 @@ import torch
 
 from lib_vlmneg.decode import to_images
 from lib_vlmneg.guide import Guide
-from lib_vlmneg.oracles.base import Answer
+from lib_vlmneg.oracles.base import Answer, Oracle
 from lib_vlmneg.schedule import Clock
 from lib_vlmneg.settings import Settings
 
@@ -28,7 +28,7 @@ class CountingDecoder:
         return to_images(x0 / 127.5 - 1)
 
 
-class Scripted:
+class Scripted(Oracle):
     """Answers every question about a picture with what `script` has for (image, step): texts or Answers."""
 
     name, input_side = "scripted", 4
@@ -48,7 +48,7 @@ class Scripted:
         return [said if isinstance(said, Answer) else Answer(said) for said in self.script.get(key, ())]
 
 
-class Failing:
+class Failing(Oracle):
     """Raises at every question."""
 
     name, input_side = "failing", 4
@@ -63,7 +63,7 @@ class Failing:
 
 def make_guide(oracle, total=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
     """A guide over a fake run of `total` steps; what is not a parameter here is a setting."""
-    extra = {name: options.pop(name) for name in ("count_tokens", "timelines", "watch") if name in options}
+    extra = {name: options.pop(name) for name in ("count_tokens", "timelines", "watch", "stopped") if name in options}
     negatives = negatives or ["ugly"] * (len(prompts) if prompts else images)
     return Guide(
         Settings(enabled=True, **options),

@@ -17,14 +17,14 @@ from PIL import Image
 from torch import Tensor
 
 from lib_vlmneg.miniature import captions, diffusion, models, publish, tokenizers
-from lib_vlmneg.oracles.base import Answer
+from lib_vlmneg.oracles.base import Answer, Oracle
 
 OWN = "red background"  # the user's own negative prompt, in words that the tokenizers know
 FOLDER = tempfile.TemporaryDirectory()
 KINDS = ("dog", "cat", "castle", "apple", "house", "banana")
 
 
-class Eye:
+class Eye(Oracle):
     """An oracle that answers with what `say(picture, number of the ask, number of the picture)` gives, a text or several."""
 
     name, input_side = "scripted", 8

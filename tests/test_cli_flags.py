@@ -62,6 +62,7 @@ CASES = [
     Case(("--vqa_stop_step", 1.0), Run.asked, [0, 1], [0, 1, 2], ("--vqa_stop_step", 2)),
     Case(("--vqa_steps", "0 2"), Run.asked, [0, 1, 2], [0, 2]),
     Case(("--settle", 1), Run.asked, [0, 1, 2, 3, 4, 5, 6], [0, 1, 3], ("--steps", 8), once),
+    Case(("--lag", 1), lambda run: run.record()["timelines"], ["1:+dog"], ["2:+dog"], say=once),
     Case(("--topk", 2), Run.negative, "dog", "dog, wolf", say=two),
     Case(("--min_score", 0.95), Run.negative, "dog, cat, castle", ""),
     Case(("--accumulate", "replace"), Run.negative, "dog, cat, castle", "castle"),

@@ -1,8 +1,10 @@
 import logging
+import threading
+import time
 
 import pytest
 import torch
-from fakes import CountingDecoder, Failing, Scripted, make_guide, sample
+from fakes import CountingDecoder, Failing, Scripted, latents, make_guide, sample
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -355,3 +357,62 @@ def test_looking_at_x0_leaves_it_as_it_was_and_keeps_no_gradients():
 def test_two_guides_know_nothing_of_each_other():
     first, second = (make_guide(Scripted({(0, 0): [term]}), total=2) for term in ("dog", "cat"))
     assert (sample(first)[-1], sample(second)[-1]) == (["ugly, dog"], ["ugly, cat"])
+
+
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_an_answer_acts_exactly_that_many_steps_later_however_fast_it_comes(lag):
+    class Slow(Scripted):
+        def ask(self, images, questions, topk):
+            time.sleep(0.03)
+            return super().ask(images, questions, topk)
+
+    script = {(0, 0): ["dog"], (0, 2): ["cat"]}
+    fast, slow = (make_guide(kind(script), total=8, every=2, lag=lag) for kind in (Scripted, Slow))
+    used = sample(fast)
+    assert used == sample(slow) and fast.record.timelines[0].compact() == slow.record.timelines[0].compact()
+    assert used[lag] is None and used[lag + 1] == ["ugly, dog"] and used[lag + 3] == ["ugly, dog, cat"]
+    assert max(event.step for event in fast.record.events) < 7 - lag  # nobody is asked what cannot act any more
+    assert all(timing.ask > 0.02 for timing in slow.record.timings)
+
+
+def test_with_a_lag_the_steps_go_on_meanwhile():
+    asked = threading.Event()
+
+    class Waiting(Scripted):
+        def ask(self, images, questions, topk):
+            assert asked.wait(5)
+            return super().ask(images, questions, topk)
+
+    guide = make_guide(Waiting({(0, 0): ["dog"]}), total=6, steps=[0], lag=2)
+    guide.observe(0, None, latents([0], 0))
+    assert guide.negatives(1) is guide.negatives(2) is None
+    asked.set()
+    assert guide.negatives(3) == ["ugly, dog"]
+
+
+def test_who_stops_does_not_wait_for_an_answer():
+    never, wish = threading.Event(), threading.Event()
+
+    class Hanging(Scripted):
+        def ask(self, images, questions, topk):
+            never.wait(10)
+            return super().ask(images, questions, topk)
+
+    guide = make_guide(Hanging({(0, 0): ["dog"]}), stopped=wish.is_set)
+    threading.Timer(0.1, wish.set).start()
+    began = time.monotonic()
+    assert sample(guide) == [None] * 6
+    assert time.monotonic() - began < 0.6 and guide.record.failure is None
+    never.set()
+
+
+def test_a_late_failure_is_said_and_the_terms_so_far_stay():
+    class FailsSecond(Scripted):
+        def ask(self, images, questions, topk):
+            if self.calls:
+                raise RuntimeError("gone")
+            return super().ask(images, questions, topk)
+
+    guide = make_guide(FailsSecond({(0, 0): ["dog"]}), total=8, every=2, lag=1)
+    assert sample(guide) == [None, None] + [["ugly, dog"]] * 6
+    assert "gone" in guide.record.failure

@@ -55,8 +55,7 @@ def test_the_same_is_said_twice_and_no_random_number_is_drawn(oracle):
     first = oracle.ask(IMAGES, QUESTIONS, 2)
     state = torch.get_rng_state()
     assert oracle.ask(IMAGES, QUESTIONS, 2) == first
-    if oracle.name != str(VILT):  # ViLT draws some, and a Guide gives them back
-        assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_it_says_what_it_looks_at(oracle):
@@ -122,3 +121,14 @@ def test_what_an_old_transformers_cannot_load_is_said_with_what_to_do():
     said = missing(new, (4, 46))
     assert "needs transformers 4.49, here is 4.46" in said and "--vlm" in said
     assert missing(new, (5, 0)) is None and missing(Kind("vilt", "ViLT", (4, 16), ""), (4, 30)) is None
+
+
+@torch.no_grad()
+def test_vilts_patches_are_those_of_transformers():
+    oracle = load(str(VILT), "cpu", "float32")
+    seen = oracle._pictures([IMAGES[3], IMAGES[3].rotate(90)], return_tensors="pt")
+    theirs, mask, _ = oracle.model.vilt.embeddings.visual_embed(seen["pixel_values"], seen["pixel_mask"], -1)
+    ours = oracle._patches(seen["pixel_values"])
+    assert mask.all() and ours.shape == theirs.shape
+    distance = torch.cdist(ours, theirs, compute_mode="donot_use_mm_for_euclid_dist")  # they come in another order
+    assert distance.min(1).values.max() < 1e-4 and distance.min(2).values.max() < 1e-4

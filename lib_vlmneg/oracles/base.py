@@ -33,5 +33,8 @@ class Oracle(ABC):
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, up to `topk` answers, likeliest first."""
 
+    def prepare(self) -> None:  # noqa: B027
+        """Called in the sampler's own thread before each question, which may be asked in another."""
+
     def close(self) -> None:  # noqa: B027  (most have nothing to end)
         """Ends what it has started: processes, connections. It is not asked any more."""

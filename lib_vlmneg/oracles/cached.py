@@ -39,6 +39,10 @@ class Cached(Oracle):
             self._keep({(name, text, topk): group for (name, text), group in fresh.items()})
         return [[list(known[name, text]) for text in questions] for name in names]
 
+    def prepare(self) -> None:
+        """As the oracle itself."""
+        self.oracle.prepare()
+
     def close(self) -> None:
         """Ends the oracle, and forgets."""
         with self._lock:

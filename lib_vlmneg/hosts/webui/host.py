@@ -29,6 +29,11 @@ def say(p: Any, message: str) -> None:
     logger.warning("VLM Negative: %s", message)
 
 
+def is_stopped() -> bool:
+    """Whether the user has pressed Interrupt or Skip."""
+    return bool(shared.state.interrupted or shared.state.skipped)
+
+
 def in_hires(p: Any) -> bool:
     """Whether `p` is in its hires pass."""
     return bool(getattr(p, "is_hr_pass", False))

@@ -36,7 +36,7 @@ class Placed(Oracle):
     def __init__(self, oracle: Any):
         self.name, self.input_side = oracle.name, oracle.input_side
         self.scored, self.deterministic = oracle.scored, oracle.deterministic
-        self._oracle = oracle
+        self._oracle, self.device = oracle, oracle.device
         management, patcher_class = _management()
         holder = torch.nn.Module()  # a transformers model's own `device` is read-only, and some hosts set it
         holder.model = oracle.model
@@ -45,10 +45,9 @@ class Placed(Oracle):
 
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """As the oracle itself."""
-        self.load()
         return self._oracle.ask(images, questions, topk)
 
-    def load(self) -> None:
+    def prepare(self) -> None:
         """Brings it to its device, and makes room there as the host sees fit."""
         self._management.load_models_gpu([self.patcher])
 

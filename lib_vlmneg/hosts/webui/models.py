@@ -11,7 +11,7 @@ from ... import miniature
 from ...errors import InputError
 from ...oracles import registry
 from ...oracles.download import fetch, is_complete
-from . import memory
+from . import host, memory
 
 MINIATURE = "miniature"
 
@@ -43,7 +43,7 @@ def _place(name: str) -> str:
         return str(folder)
     if cached := _in_cache(name):
         return cached
-    fetch(name, folder, _show, lambda: shared.state.interrupted or shared.state.skipped)
+    fetch(name, folder, _show, host.is_stopped)
     return str(folder)
 
 

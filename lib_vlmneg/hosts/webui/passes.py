@@ -38,7 +38,7 @@ class Pass:
         count = self._encoder.count_tokens
         clock = Clock(steps, calls, sigmas)
         watch = self._keep if settings.previews else None
-        self.guide = Guide(settings, clock, prompts, negatives, oracle, decoder, count, timelines, watch)
+        self.guide = Guide(settings, clock, prompts, negatives, oracle, decoder, count, timelines, watch, host.is_stopped)
 
     def goes_on(self, denoiser: Any) -> bool:
         """Whether this call belongs to the pass: img2img keeps one denoiser for all batches, and starts it from 0 again."""
