@@ -48,5 +48,5 @@ class Script(scripts.Script):
 
 script_callbacks.on_cfg_denoiser(extension.on_cfg_denoiser)
 script_callbacks.on_cfg_after_cfg(extension.on_cfg_after_cfg)
-script_callbacks.on_ui_settings(lambda: add_options(gr))
+script_callbacks.on_ui_settings(lambda: add_options(gr, extension.release))
 script_callbacks.on_script_unloaded(extension.release)

@@ -55,7 +55,7 @@ class Run:
         with ExitStack() as during:
             during.enter_context(patch.object(host, "load_pipeline", load))
             if self.eye:
-                during.enter_context(patch.object(host, "load_oracle", lambda *_: self.eye))
+                during.enter_context(patch.object(host, "load_oracle", lambda *_, **__: self.eye))
             during.enter_context(redirect_stdout(out))
             during.enter_context(redirect_stderr(err))
             try:

@@ -7,8 +7,10 @@ from PIL import Image
 
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.miniature import VILT
+from lib_vlmneg.oracles import registry
 from lib_vlmneg.oracles.cached import Cached
-from lib_vlmneg.oracles.registry import KINDS, Kind, load, missing, type_of
+from lib_vlmneg.oracles.registry import KINDS, Kind, Means, load, missing, type_of
+from lib_vlmneg.oracles.remotes import read_remotes
 
 IMAGES = [
     Image.linear_gradient("L").resize((64, 48)),
@@ -114,6 +116,28 @@ def test_a_folder_without_a_model(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="model_type"):
         type_of(str(tmp_path))
+
+
+def test_a_remote_is_chosen_by_name():
+    means = Means(read_remotes('[{"name": "eye", "url": "http://127.0.0.1:9/v1", "model": "m"}]'))
+    assert load("remote:eye", means=means).name == "remote:eye"
+    for given in (means, None):
+        with pytest.raises(
+            InputError, match=r"'remote:other' is not among the remotes in the settings, which are: (remote:eye|none)"
+        ):
+            load("remote:other", means=given)
+
+
+def test_a_model_that_is_too_new_is_asked_in_a_worker_where_its_packages_are(tmp_path, monkeypatch):
+    folder, made = tmp_path / "packages", []
+    (tmp_path / "config.json").write_text('{"model_type": "of_the_future"}')
+    monkeypatch.setattr(registry, "WorkerOracle", lambda *given, **more: made.append((given, more)) or "worker")
+    with pytest.raises(InputError, match=r"of_the_future model; transformers .* does not know it: run python install.py --vlm"):
+        load(str(tmp_path), means=Means(packages=folder))
+    (folder / "transformers-9.dist-info").mkdir(parents=True)
+    (folder / "transformers-9.dist-info" / "METADATA").write_text("Name: transformers\nVersion: 9\n")
+    assert load(str(tmp_path), "cpu", means=Means(packages=folder)) == "worker"
+    assert made == [((str(tmp_path), "cpu", "auto", folder), {"stopped": None})]
 
 
 def test_what_an_old_transformers_cannot_load_is_said_with_what_to_do():

@@ -15,6 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from ..errors import InputError
 from ..guide import Watcher
+from ..oracles.registry import Means
+from ..oracles.remotes import read_remotes
 from ..record import Event, Record
 from ..settings import VILT, WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
@@ -61,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     add("--dtype", default="auto", help="auto, float32, float16 or bfloat16")
     add("--tiny_decoder", help="id or folder of an AutoencoderTiny (default: taesd inside the model's folder)")
+    add("--remotes", type=Path, help="JSON file of servers that answer, for --oracle_id remote:NAME")
     add("--record", type=Path, help="write what happened to this JSON file, and the contact sheet beside it as PNG")
     add("--replay", type=Path, help="draw the picture of such a file again, without any oracle")
     add("--log_negatives", action="store_true", help="print the negatives as they come")
@@ -110,7 +113,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.enabled and replayed is None
-    oracle = load_oracle(settings.oracle, options.device) if asking else None
+    oracle = load_oracle(settings.oracle, options.device, means=_means(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
     seen: list[tuple[Event, Image.Image]] = []
@@ -186,6 +189,15 @@ def settings_of(options: argparse.Namespace, model: str | None, record: Record |
         raise InputError(f"{flags.get(name, name)}:{said}") from None
     use_own = model in (None, "miniature") and settings.oracle == VILT and "oracle" not in given
     return replace(settings, oracle="miniature") if use_own else settings
+
+
+def _means(remotes: Path | None) -> Means | None:
+    if remotes is None:
+        return None
+    try:
+        return Means(read_remotes(remotes.read_text(encoding="utf-8")))
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"remotes: {remotes} cannot be read ({error}); give a JSON file of servers") from None
 
 
 def _writable(field: str, folder: Path) -> None:

@@ -22,6 +22,7 @@ class Cached(Oracle):
         self.oracle = oracle
         self.name, self.input_side = oracle.name, oracle.input_side
         self.scored, self.deterministic = oracle.scored, oracle.deterministic
+        self.device = getattr(oracle, "device", None)
         self._kept: OrderedDict[Key, list[Answer]] = OrderedDict()
         self._most, self._lock = most, threading.Lock()
 

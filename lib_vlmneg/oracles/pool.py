@@ -25,7 +25,7 @@ class Pool:
         wanted = (name, device, dtype)
         with self._lock:
             if self._kept is None or self._kept[0] != wanted:
-                self._kept = None  # before the next is loaded: two may not fit
+                self._let_go()  # before the next is loaded: two may not fit
                 with torch.random.fork_rng(devices=[]):  # a new model is filled with random numbers, which are the host's
                     self._kept = (wanted, self._load(*wanted))
             return self._kept[1]
@@ -33,4 +33,9 @@ class Pool:
     def release(self) -> None:
         """Lets go of the oracle; its memory is free once no picture uses it any more."""
         with self._lock:
-            self._kept = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept[1].close()
+        self._kept = None

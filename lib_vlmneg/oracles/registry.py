@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ..errors import InputError
 from .base import Oracle
 from .loading import loading, transformers_version
+from .packages import is_installed
+from .remote import RemoteOracle
+from .remotes import Remote
+from .worker import WorkerOracle
 
 VILT, BLIP, CHAT = "ViLT", "BLIP", "chat"
+REMOTE = "remote:"
+INSTEAD = "run python install.py --vlm, or use a remote oracle"
 
 
 @dataclass(frozen=True)
@@ -34,17 +41,35 @@ KINDS = (
 )
 
 
-def load(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
-    """The oracle of that id on the hub or folder, in this process. Raises InputError, which says what to do."""
-    return reader_of(name)(name, device, dtype)
+@dataclass(frozen=True)
+class Means:
+    """What a host has beside its own process: servers by name, a folder of newer packages for a worker, and a way to stop."""
+
+    remotes: Mapping[str, Remote] = field(default_factory=dict)
+    packages: Path | None = None
+    stopped: Callable[[], bool] | None = None
 
 
-def reader_of(name: str) -> Callable[[str, str, str], Oracle]:
-    """What reads this model. Raises InputError where the transformers that is here cannot."""
+def load(name: str, device: str = "auto", dtype: str = "auto", means: Means | None = None) -> Oracle:
+    """The oracle of that id on the hub or folder, in this process or in a worker; "remote:NAME" is a server of `means`.
+
+    Raises InputError, which says what to do.
+    """
+    means = means or Means()
+    if name.startswith(REMOTE):
+        return _remote(name, means)
     model_type = type_of(name)
+    reason = _missing_type(model_type)
+    if reason is None:
+        return reader_of(model_type)(name, device, dtype)
+    if means.packages and is_installed(means.packages):
+        return WorkerOracle(name, device, dtype, means.packages, stopped=means.stopped)
+    raise InputError(f"oracle: {name!r} is a {model_type} model; {reason}")
+
+
+def reader_of(model_type: str) -> Callable[[str, str, str], Oracle]:
+    """What reads models of this type."""
     kind = next((kind for kind in KINDS if kind.model_type == model_type), None)
-    if kind and (reason := missing(kind)):
-        raise InputError(f"oracle: {name!r} is a {model_type} model; {reason}")
     if kind and kind.reader == VILT:
         from .vilt import ViltOracle
 
@@ -56,6 +81,25 @@ def reader_of(name: str) -> Callable[[str, str, str], Oracle]:
     from .chat import ChatOracle
 
     return ChatOracle
+
+
+def _remote(name: str, means: Means) -> Oracle:
+    chosen = means.remotes.get(name.removeprefix(REMOTE))
+    if chosen is None:
+        known = ", ".join(REMOTE + other for other in means.remotes) or "none"
+        raise InputError(f"oracle: {name!r} is not among the remotes in the settings, which are: {known}")
+    return RemoteOracle(chosen, means.stopped)
+
+
+def _missing_type(model_type: str) -> str | None:
+    """Why the transformers that is here cannot load such a model; None where it can."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    kind = next((kind for kind in KINDS if kind.model_type == model_type), None)
+    if kind:
+        return missing(kind)
+    here = ".".join(map(str, transformers_version()))
+    return None if model_type in CONFIG_MAPPING_NAMES else f"transformers {here} does not know it: {INSTEAD}"
 
 
 def type_of(name: str) -> str:
@@ -75,4 +119,4 @@ def missing(kind: Kind, version: tuple[int, int] | None = None) -> str | None:
     if have >= kind.since:
         return None
     needed, here = (".".join(map(str, numbers)) for numbers in (kind.since, have))
-    return f"it needs transformers {needed}, here is {here}: run python install.py --vlm, or use a remote oracle"
+    return f"it needs transformers {needed}, here is {here}: {INSTEAD}"

@@ -60,10 +60,10 @@ def _loading(field: str, name: str) -> Iterator[None]:
         ) from None
 
 
-def load_oracle(name: str, device: str = "auto", dtype: str = "auto") -> Oracle:
+def load_oracle(name: str, device: str = "auto", dtype: str = "auto", means: registry.Means | None = None) -> Oracle:
     """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
     _read_quietly()
-    return registry.load(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype)
+    return registry.load(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype, means)
 
 
 def _shipped(folder: Path) -> Path:

@@ -54,13 +54,15 @@ class Placed(Oracle):
 
 def placed(oracle: Any) -> Oracle:
     """The oracle as this host wants to have it."""
-    if not host.is_forge() or oracle.device.type == "cpu":
+    on = getattr(oracle, "device", None)  # none where it is elsewhere: a server, a worker
+    if not host.is_forge() or on is None or on.type == "cpu":
         return oracle
     return Placed(oracle)
 
 
 def keep_during_sampling(p: Any, oracle: Any) -> None:
     """Tells Forge to have the oracle and its U-Net loaded together; on a clone, which the host drops after the pass."""
+    oracle = getattr(oracle, "oracle", oracle)  # within its cache
     unet = p.sd_model.forge_objects.unet if isinstance(oracle, Placed) else None
     if unet is not None and hasattr(unet, "add_extra_model_patcher_during_sampling"):
         unet = unet.clone()

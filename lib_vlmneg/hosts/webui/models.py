@@ -10,8 +10,11 @@ from modules import paths, shared
 from ... import miniature
 from ...errors import InputError
 from ...oracles import registry
+from ...oracles.cached import Cached
 from ...oracles.download import fetch, is_complete
+from ...oracles.remotes import read_remotes
 from . import host, memory
+from .options import REMOTES, chosen
 
 MINIATURE = "miniature"
 
@@ -20,9 +23,17 @@ def load(name: str, device: str, dtype: str) -> Any:
     """The oracle of that name or folder, on a device of the host. Raises InputError, naming the folder to fill."""
     shared.state.textinfo = f"VLM Negative: loading {name}"
     try:
-        return memory.placed(registry.load(_place(name), device, dtype))
+        place = name if name.startswith(registry.REMOTE) else _place(name)
+        means = registry.Means(read_remotes(chosen(REMOTES, "")), packages_folder(), host.is_stopped)
+        oracle = memory.placed(registry.load(place, device, dtype, means))
+        return Cached(oracle) if oracle.deterministic else oracle
     finally:
         shared.state.textinfo = None
+
+
+def packages_folder() -> Path:
+    """Where `python install.py --vlm` puts newer packages, which only a worker sees."""
+    return Path(paths.models_path) / "VLM" / "packages"
 
 
 def folder_of(name: str) -> Path:
