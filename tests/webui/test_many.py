@@ -1,5 +1,6 @@
 """Many generations in a genuine host: random requests, steering, memory. Slow, and only run where a host is."""
 
+import os
 import random
 from collections import Counter
 from dataclasses import fields
@@ -12,6 +13,7 @@ from lib_vlmneg.settings import Settings
 from .server import Refused
 
 pytestmark = pytest.mark.slow
+REQUESTS = int(os.environ.get("WEBUI_REQUESTS", "500"))
 SAMPLERS = ["Euler a", "Euler", "DPM++ 2M", "Heun", "DPM2", "DPM++ SDE", "Restart", "LCM", "DDIM", "PLMS", "UniPC", "DPM fast"]
 PROMPTS = [
     "a photo of a pet",
@@ -59,7 +61,7 @@ def test_the_random_settings_cover_all_of_ours():
 
 def test_no_request_that_succeeds_without_us_fails_with_us(server):
     rng, failed, drawn = random.Random(1), [], 0
-    for _ in range(500):
+    for _ in range(REQUESTS):
         body, settings = request(rng), ours(rng)
         try:
             plain = server.draw(**body)
@@ -71,7 +73,8 @@ def test_no_request_that_succeeds_without_us_fails_with_us(server):
             assert [image.size for image in guided.images] == [image.size for image in plain.images]
         except (Refused, AssertionError) as error:
             failed.append((body, settings, str(error)[:300]))
-    assert not failed and drawn > 450
+    print(f"{drawn} of {REQUESTS} requests drawn with and without us")
+    assert not failed and drawn > 0.9 * REQUESTS
     assert "lib_vlmneg" not in server.log  # as a traceback of ours would say; the host has some of its own
 
 
