@@ -86,6 +86,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         command = [os.environ["WEBUI_PYTHON"], "launch.py", *FLAGS.split(), *(FORGE if self.forge else A1111).split()]
+        command += os.environ.get("WEBUI_FLAGS", "").split()
         command += ["--port", str(self.port), "--data-dir", str(self.folder), "--ckpt", str(self.checkpoint)]
         if self.forge:  # with a data folder elsewhere its page is refused the host's own scripts
             command += ["--gradio-allowed-path", str(self.host)]
