@@ -53,6 +53,7 @@ def message(run):
         (("--weight", "nan"), "weight: 'nan'"),
         (("--guidance_scale", 1), "guidance_scale: at 1.0"),
         (("--distilled_guidance", 3), "distilled_guidance: "),
+        (("--remotes", "/no/such/file.json"), "remotes: /no/such/file.json cannot be read"),
         (("--replay", "/no/such/record.json"), "replay: /no/such/record.json"),
     ],
     ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",

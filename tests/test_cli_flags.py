@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -133,6 +135,32 @@ def test_models_are_loaded_from_their_folders(tmp_path):
     assert other.record()["oracle"] == str(weights() / "vilt")
     assert other.asked() == [0, 1, 2]
     assert other.pictures() != Run(tmp_path / "b", question=()).pictures()
+
+
+class OneWord(BaseHTTPRequestHandler):
+    """Answers every question with the same word."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        body = json.dumps({"choices": [{"message": {"content": "Dog."}}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@shows("--remotes")
+def test_a_server_answers_that_the_file_names(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), OneWord) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        file = tmp_path / "remotes.json"
+        file.write_text(f'[{{"name": "eye", "url": "http://127.0.0.1:{server.server_port}/v1", "model": "m"}}]')
+        run = Run(tmp_path / "run", "--oracle_id", "remote:eye", "--remotes", file)
+        server.shutdown()
+    assert run.record()["oracle"] == "remote:eye" and run.record()["timelines"] == ["1:+dog"]
 
 
 @shows("--model", "--oracle_id")

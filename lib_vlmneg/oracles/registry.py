@@ -47,7 +47,7 @@ class Means:
 
     remotes: Mapping[str, Remote] = field(default_factory=dict)
     packages: Path | None = None
-    stopped: Callable[[], bool] | None = None
+    stopped: Callable[[], bool] = lambda: False
 
 
 def load(name: str, device: str = "auto", dtype: str = "auto", means: Means | None = None) -> Oracle:
