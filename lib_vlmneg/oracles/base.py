@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 from PIL import Image
 
@@ -32,6 +34,11 @@ class Oracle(ABC):
     @abstractmethod
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, up to `topk` answers, likeliest first."""
+
+    @cached_property
+    def thread(self) -> ThreadPoolExecutor:
+        """The one thread that it is asked in, for as long as it is there: a new one each time would cost memory each time."""
+        return ThreadPoolExecutor(1, thread_name_prefix="vlm-negative")
 
     def prepare(self) -> None:  # noqa: B027
         """Called in the sampler's own thread before each question, which may be asked in another."""

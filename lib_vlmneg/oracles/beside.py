@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -24,24 +24,26 @@ class Beside:
     def __init__(self, oracle: Oracle, stopped: Callable[[], bool] | None = None):
         self.oracle = oracle
         self._stopped = stopped or (lambda: False)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="vlm-negative")
+        self._asked: list[Future[Any]] = []
 
     def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> Future[tuple[Replies, float]]:
         """What will be the answers, and the seconds that they took."""
         self.oracle.prepare()  # here and not there: it may move models, which the sampler must not meet half-way
-        return self._thread.submit(self._timed, images, questions, topk)
+        self._asked.append(self.oracle.thread.submit(self._timed, images, questions, topk))
+        return self._asked[-1]
 
     def result(self, future: Future[Any]) -> Any:
         """Waits for it. Raises what the oracle raised, or Stopped within LOOK seconds of the user's wish."""
         while not wait([future], timeout=LOOK).done:
             if self._stopped():
-                self.close()
+                self.cancel()
                 raise Stopped("the user stopped it")
         return future.result()
 
-    def close(self) -> None:
+    def cancel(self) -> None:
         """What was not begun is never asked."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for future in self._asked:
+            future.cancel()
 
     def _timed(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> tuple[Replies, float]:
         began = time.perf_counter()
