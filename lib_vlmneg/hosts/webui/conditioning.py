@@ -21,16 +21,16 @@ class Encoder:
     def __init__(self, p: Any, denoiser: Any):
         self._p, self._size = p, host.size_of(p)
         self._steps = host.prompt_steps(p, denoiser)
+        self._forms: dict[str, list[tuple[int, str]]] = {}
         self._kept: tuple[Any, tuple[str, ...], Any] | None = None
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a negative prompt; of one with prompt editing, those of its longest form."""
-        return max(host.tokens(form) for _, form in host.schedules([text], *self._steps)[0])
+        return max(host.tokens(form) for _, form in host.schedule(text, *self._steps))
 
     def at(self, texts: Sequence[str], call: int) -> tuple[str, ...]:
         """What each negative prompt says at this model call, prompt editing resolved (prompt_parser.py:306)."""
-        found = host.schedules(list(texts), *self._steps)
-        return tuple(next((form for end, form in forms if call <= end), forms[0][1]) for forms in found)
+        return tuple(next((form for end, form in forms if call <= end), forms[0][1]) for forms in map(self._schedule, texts))
 
     def encode(self, texts: Sequence[str], call: int, like: Any) -> Any:
         """An uncond that takes the place of `like` ([B, T, C] or SDXL's dict): one row for each text."""
@@ -45,6 +45,11 @@ class Encoder:
     def has(self, texts: Sequence[str], call: int) -> bool:
         """Whether these are encoded already, by the model that now is (a refiner brings another in mid-pass)."""
         return self._kept is not None and self._kept[0] == host.model_now() and self._kept[1] == self.at(texts, call)
+
+    def _schedule(self, text: str) -> list[tuple[int, str]]:
+        if text not in self._forms:
+            self._forms[text] = host.schedule(text, *self._steps)
+        return self._forms[text]
 
     def _rows(self, model: Any, forms: tuple[str, ...]) -> dict[str, Tensor]:
         unique = list(dict.fromkeys(forms))

@@ -88,10 +88,16 @@ def prompt_steps(p: Any, denoiser: Any) -> tuple[int, int | None]:
     return base, config.total_steps(steps) if config else steps
 
 
-def schedules(texts: list[str], steps: int, hires_steps: int | None) -> list[list[tuple[int, str]]]:
-    """For each prompt with [from:to:when] what it says until which step, by the host's own parser."""
+def schedule(text: str, steps: int, hires_steps: int | None) -> list[tuple[int, str]]:
+    """What a prompt with [from:to:when] says until which step, by the host's own parser.
+
+    Without a "[" there is nothing to edit: the parser, which leaves two classes and its trees behind at each call
+    (prompt_parser.py:78), is spared.
+    """
+    if "[" not in text:
+        return [(hires_steps or steps, text)]
     old = getattr(shared.opts, "use_old_scheduling", False)
-    return prompt_parser.get_learned_conditioning_prompt_schedules(texts, steps, hires_steps, old)
+    return prompt_parser.get_learned_conditioning_prompt_schedules([text], steps, hires_steps, old)[0]
 
 
 def tokens(text: str) -> int:
