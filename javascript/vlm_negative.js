@@ -8,3 +8,12 @@ onUiUpdate(function () {
         }
     });
 });
+
+// Shows how far an installation is, once a second while the settings page says that one is under way.
+setInterval(function () {
+    const state = gradioApp().querySelector("#vlm_negative_panel_state textarea");
+    const look = gradioApp().getElementById("vlm_negative_panel_look");
+    if (state && look && state.value.startsWith("Installing")) {
+        look.click();
+    }
+}, 1000);

@@ -35,6 +35,18 @@ def best_dtype(wanted: str, device: torch.device) -> torch.dtype:
     return DTYPES[wanted]
 
 
+def read_places(text: str) -> dict[str, tuple[str, str]]:
+    """Device and dtype by name, from lines of a name, a device and, if wanted, a dtype. Raises InputError."""
+    found = {}
+    for line in filter(str.strip, text.splitlines()):
+        words = line.split()
+        dtype = words.pop() if words[-1] in ("auto", *DTYPES) and len(words) > 2 else "auto"
+        if len(words) < 2:
+            raise InputError(f"places: {line.strip()!r} is not a name and a device; write for example: miniature cpu float32")
+        found[" ".join(words[:-1])] = (words[-1], dtype)
+    return found
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Computes in `dtype` what gains from it; weights stay as they are."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)

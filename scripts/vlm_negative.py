@@ -4,13 +4,14 @@ import gradio as gr
 from modules import script_callbacks, scripts
 from modules.ui_components import InputAccordion
 
-from lib_vlmneg.hosts.webui import Extension, add_options
+from lib_vlmneg.hosts.webui import Administration, Extension
 from lib_vlmneg.settings import Settings
 from lib_vlmneg.webui.accordion import controls
 from lib_vlmneg.webui.infotext import paste_fields, paste_names
 
 TITLE = "VLM Negative"  # also its name in the API: it never changes
 extension = Extension()  # one for each time that this file is loaded, as the callbacks below
+administration = Administration(extension)
 
 
 class Script(scripts.Script):
@@ -31,7 +32,7 @@ class Script(scripts.Script):
         with InputAccordion(False, label=TITLE, elem_id=elem_id("enable")) as enabled:
             made = controls(gr, enabled, Settings(), elem_id)
             release = gr.Button("Free the oracle's memory", size="sm", elem_id=elem_id("release"))
-            release.click(extension.release, inputs=[], outputs=[])
+            release.click(lambda: extension.release() and None, inputs=[], outputs=[])
         self.infotext_fields = paste_fields(made)
         self.paste_field_names = paste_names(made)
         return list(made.values())
@@ -48,5 +49,6 @@ class Script(scripts.Script):
 
 script_callbacks.on_cfg_denoiser(extension.on_cfg_denoiser)
 script_callbacks.on_cfg_after_cfg(extension.on_cfg_after_cfg)
-script_callbacks.on_ui_settings(lambda: add_options(gr, extension.release))
-script_callbacks.on_script_unloaded(extension.release)
+script_callbacks.on_ui_settings(lambda: administration.add_options(gr))
+script_callbacks.on_app_started(lambda _, app: administration.add_routes(app))
+script_callbacks.on_script_unloaded(administration.close)

@@ -3,7 +3,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype
+from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype, read_places
 from lib_vlmneg.errors import InputError
 
 CPU = torch.device("cpu")
@@ -34,3 +34,18 @@ def test_full_precision_needs_no_autocast():
     assert isinstance(autocast(CPU, torch.float32), nullcontext)
     with autocast(CPU, torch.bfloat16):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+def test_places_by_name_of_the_oracle():
+    text = "Qwen/Qwen2.5-VL-3B-Instruct cuda:1 float16\n\n  a folder/with spaces  cpu \nminiature auto auto"
+    assert read_places(text) == {
+        "Qwen/Qwen2.5-VL-3B-Instruct": ("cuda:1", "float16"),
+        "a folder/with spaces": ("cpu", "auto"),
+        "miniature": ("auto", "auto"),
+    }
+
+
+@pytest.mark.parametrize("line", ["miniature", "cpu", "  x  "])
+def test_a_place_without_a_device_is_bad_input(line):
+    with pytest.raises(InputError, match=rf"^places: '{line.strip()}' is not a name and a device; write for example"):
+        read_places("a cpu\n" + line)

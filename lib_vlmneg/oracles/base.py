@@ -40,6 +40,10 @@ class Oracle(ABC):
         """The one thread that it is asked in, for as long as it is there: a new one each time would cost memory each time."""
         return ThreadPoolExecutor(1, thread_name_prefix="vlm-negative")
 
+    def move(self, device: str) -> bool:
+        """Goes to another device and stays there; False where it cannot."""
+        return False
+
     def prepare(self) -> None:  # noqa: B027
         """Called in the sampler's own thread before each question, which may be asked in another."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from . import spare
 from .base import Answer, Oracle
 from .stopped import Stopped
 
@@ -48,7 +49,7 @@ class Beside:
     def _timed(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> tuple[Replies, float]:
         began = time.perf_counter()
         with _stream(getattr(self.oracle, "device", None)):
-            replies = self.oracle.ask(images, questions, topk)
+            replies = spare.ask(self.oracle, images, questions, topk)
         return replies, time.perf_counter() - began
 
 

@@ -6,6 +6,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
 from PIL import Image
 
@@ -22,7 +23,6 @@ class Cached(Oracle):
         self.oracle = oracle
         self.name, self.input_side = oracle.name, oracle.input_side
         self.scored, self.deterministic = oracle.scored, oracle.deterministic
-        self.device = getattr(oracle, "device", None)
         self._kept: OrderedDict[Key, list[Answer]] = OrderedDict()
         self._most, self._lock = most, threading.Lock()
 
@@ -39,6 +39,15 @@ class Cached(Oracle):
             known |= fresh
             self._keep({(name, text, topk): group for (name, text), group in fresh.items()})
         return [[list(known[name, text]) for text in questions] for name in names]
+
+    @property
+    def device(self) -> Any:
+        """Where the oracle is; None where that is not here."""
+        return getattr(self.oracle, "device", None)
+
+    def move(self, device: str) -> bool:
+        """As the oracle itself; what it has said is kept."""
+        return self.oracle.move(device)
 
     def prepare(self) -> None:
         """As the oracle itself."""

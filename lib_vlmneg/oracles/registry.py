@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
+from . import spare
 from .base import Oracle
 from .loading import loading, transformers_version
 from .packages import is_installed
@@ -50,6 +51,27 @@ class Means:
     stopped: Callable[[], bool] = lambda: False
 
 
+@dataclass(frozen=True)
+class Offer:
+    """A model or server by a name that `load` takes; `where` it would answer, or why not, and what to do."""
+
+    name: str
+    where: str
+    usable: bool
+
+
+def offers(means: Means | None = None) -> list[Offer]:
+    """An example of each kind of model, and every server of `means`: what can be used here and now."""
+    means = means or Means()
+    worker = bool(means.packages and is_installed(means.packages))
+    found = []
+    for kind in KINDS:
+        reason = missing(kind)
+        where = "in this process" if reason is None else "in a process of its own" if worker else reason
+        found.append(Offer(kind.example, where, reason is None or worker))
+    return found + [Offer(REMOTE + name, f"{each.model} at {each.url}", True) for name, each in means.remotes.items()]
+
+
 def load(name: str, device: str = "auto", dtype: str = "auto", means: Means | None = None) -> Oracle:
     """The oracle of that id on the hub or folder, in this process or in a worker; "remote:NAME" is a server of `means`.
 
@@ -61,7 +83,7 @@ def load(name: str, device: str = "auto", dtype: str = "auto", means: Means | No
     model_type = type_of(name)
     reason = _missing_type(model_type)
     if reason is None:
-        return reader_of(model_type)(name, device, dtype)
+        return spare.load(name, lambda place: reader_of(model_type)(name, place, dtype), device)
     if means.packages and is_installed(means.packages):
         return WorkerOracle(name, device, dtype, means.packages, stopped=means.stopped)
     raise InputError(f"oracle: {name!r} is a {model_type} model; {reason}")

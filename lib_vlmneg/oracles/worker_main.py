@@ -112,10 +112,12 @@ def _answer(oracle: Any, request: dict[str, Any], frames: list[bytes]) -> dict[s
     try:
         from PIL import Image
 
+        from lib_vlmneg.oracles.spare import ask
+
         images = [Image.open(io.BytesIO(frame)) for frame in frames]
         for image in images:
             image.load()
-        answers = oracle.ask(images, request["questions"], request["topk"])
+        answers = ask(oracle, images, request["questions"], request["topk"])
         plain = [[[_plain(each) for each in question] for question in image] for image in answers]
         return {"answers": plain}
     except BaseException as error:  # also an exit: a library may not end us in silence

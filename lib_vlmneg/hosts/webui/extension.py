@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
 from ...record import TIMELINE
 from ...settings import Settings
 from . import host, memory, models
 from .generation import Generation
-from .options import DEVICE, DTYPE, FOLDER, KEEP, chosen
+from .options import DEVICE, DTYPE, FOLDER, IDLE, KEEP, PLACES, chosen
 from .passes import Pass
 
 ATTRIBUTE = "_vlm_negative"  # on `p`, for as long as it is the same `p`
@@ -22,7 +23,7 @@ class Extension:
     """One for each time that the script is loaded; holds the oracle and, within one model call, the pass it belongs to."""
 
     def __init__(self) -> None:
-        self.oracles = Pool(models.load)
+        self.oracles = Pool(models.load, lambda: float(chosen(IDLE, 0) or 0), host.is_busy, memory.collect)
         self._pass: Pass | None = None
 
     def begin(self, p: Any, values: Sequence[Any]) -> None:
@@ -65,6 +66,7 @@ class Extension:
         if generation is None:
             return
         setattr(p, ATTRIBUTE, None)
+        self.oracles.touch()
         found = [generation.compact(number) for number in range(len(p.all_prompts))]
         p.extra_generation_params[TIMELINE] = [text or "" for text in found]  # a function would be null in the API's info
         folder = chosen(FOLDER, "").strip()
@@ -77,11 +79,12 @@ class Extension:
         if not chosen(KEEP, True):
             self.release()
 
-    def release(self) -> None:
-        """Lets go of the oracle and its memory."""
+    def release(self) -> str:
+        """Lets go of the oracle and its memory; says which it was."""
         self._pass = None
+        name = self.oracles.name
         self.oracles.release()
-        memory.collect()
+        return name
 
     def _generation(self, p: Any, settings: Settings) -> Generation:
         oracle = None if settings.replay else self._oracle(settings.oracle)
@@ -90,7 +93,8 @@ class Extension:
         return generation
 
     def _oracle(self, name: str) -> Any:
-        return self.oracles.get(name, memory.device(chosen(DEVICE, "auto")), chosen(DTYPE, "auto"))
+        device, dtype = read_places(chosen(PLACES, "")).get(name, (chosen(DEVICE, "auto"), chosen(DTYPE, "auto")))
+        return self.oracles.get(name, memory.device(device), dtype)
 
 
 def read(values: Sequence[Any]) -> Settings:

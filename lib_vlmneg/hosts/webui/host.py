@@ -34,6 +34,11 @@ def is_stopped() -> bool:
     return bool(shared.state.interrupted or shared.state.skipped)
 
 
+def is_busy() -> bool:
+    """Whether something is being drawn, also in another tab or over the API."""
+    return bool(shared.state.job)
+
+
 def in_hires(p: Any) -> bool:
     """Whether `p` is in its hires pass."""
     return bool(getattr(p, "is_hr_pass", False))

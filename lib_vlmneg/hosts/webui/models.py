@@ -24,11 +24,15 @@ def load(name: str, device: str, dtype: str) -> Any:
     shared.state.textinfo = f"VLM Negative: loading {name}"
     try:
         place = name if name.startswith(registry.REMOTE) else _place(name)
-        means = registry.Means(read_remotes(chosen(REMOTES, "")), packages_folder(), host.is_stopped)
-        oracle = memory.placed(registry.load(place, device, dtype, means))
+        oracle = memory.placed(registry.load(place, device, dtype, means()))
         return Cached(oracle) if oracle.deterministic else oracle
     finally:
         shared.state.textinfo = None
+
+
+def means() -> registry.Means:
+    """The servers of the settings page, and the packages of a worker. Raises InputError where the page's JSON is wrong."""
+    return registry.Means(read_remotes(chosen(REMOTES, "")), packages_folder(), host.is_stopped)
 
 
 def packages_folder() -> Path:

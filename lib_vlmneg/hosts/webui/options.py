@@ -9,12 +9,17 @@ from modules import shared
 
 SECTION = ("vlm_negative", "VLM Negative")
 DEVICE, DTYPE = "vlm_negative_device", "vlm_negative_dtype"
-KEEP, FOLDER, REMOTES = "vlm_negative_keep", "vlm_negative_folder", "vlm_negative_remotes"
+KEEP, IDLE, PLACES = "vlm_negative_keep", "vlm_negative_idle", "vlm_negative_places"
+FOLDER, REMOTES, PANEL = "vlm_negative_folder", "vlm_negative_remotes", "vlm_negative_panel"
+PLACE_EXAMPLE = "Qwen/Qwen2.5-VL-3B-Instruct cuda:1 int4"
 EXAMPLE = '[{"name": "ollama", "url": "http://127.0.0.1:11434/v1", "model": "qwen2.5vl:3b"}]'
 
 
-def add_options(gr: Any, release: Callable[[], None]) -> None:
-    """Adds our options to the host's settings page; `release` lets go of an oracle that they were made for."""
+def add_options(gr: Any, release: Callable[[], None], build_panel: Callable[[], None]) -> None:
+    """Adds our options to the host's settings page, and the panel below them, which `build_panel` makes.
+
+    `release` lets go of an oracle that was made for other options.
+    """
 
     def option(default: Any, label: str, info: str, component: Any, **arguments: Any) -> Any:
         return shared.OptionInfo(default, label, component, arguments, section=SECTION).info(info)
@@ -24,17 +29,34 @@ def add_options(gr: Any, release: Callable[[], None]) -> None:
                        gr.Radio, choices=["auto", "cuda", "cpu"]),
         DTYPE: option("auto", "Precision of the oracle", "auto: the fastest that the device is good at",
                       gr.Radio, choices=["auto", "float32", "bfloat16", "float16"]),
+        PLACES: option("", "Device and precision of single oracles", f"one a line, in place of the above: {PLACE_EXAMPLE}",
+                       gr.Textbox, lines=2),
         KEEP: option(True, "Keep the oracle in memory", "off: loaded anew for each generation, about a second", gr.Checkbox),
+        IDLE: option(600, "Free the oracle's memory when it was not used for so many seconds", "0: never", gr.Number,
+                     precision=0, minimum=0),
         FOLDER: option("", "Folder for records", "empty: no record is kept unless Save previews is on", gr.Textbox),
         REMOTES: option("", "Remote oracles", f"servers that speak OpenAI's chat completions, as JSON: {EXAMPLE}; then choose "
                         "the oracle remote:ollama. A key is named by key_env or key_file, never written here",
                         gr.Textbox, lines=3),
     }  # fmt: skip
     found[REMOTES].restrict_api = True  # or an API request could make this machine call any address, by override_settings
-    for name in (DEVICE, DTYPE, REMOTES):
+    for name in (DEVICE, DTYPE, PLACES, REMOTES):
         found[name].onchange = release
+    found[PANEL] = shared.OptionHTML("Which oracles can be used here, and what takes memory:")
+    found[PANEL].component, found[PANEL].section = _with(found[PANEL].component, build_panel), SECTION
     for name, value in found.items():
         shared.opts.add_option(name, value)
+
+
+def _with(component: Any, build_panel: Callable[[], None]) -> Callable[..., Any]:
+    """The component of an option, and the panel behind it."""
+
+    def made(**arguments: Any) -> Any:
+        first = component(**arguments)
+        build_panel()
+        return first
+
+    return made
 
 
 def chosen(name: str, default: Any) -> Any:
