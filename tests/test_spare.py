@@ -54,7 +54,7 @@ def test_what_does_not_help_is_said(oracle):
 def test_one_that_cannot_move_says_what_it_said():
     oracle = Greedy()
     oracle.move = lambda device: False
-    with pytest.raises(torch.cuda.OutOfMemoryError, match="2.00 GiB"):
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="Tried to allocate"):
         spare.ask(oracle, [GREY], ["what?"], 1)
 
 
@@ -77,4 +77,4 @@ def test_the_guide_goes_on_with_it_or_without_it(fits):
         guide.negatives(call)
         guide.observe(call, None, torch.zeros(1, 4, 1, 1))
     assert guide.record.terms(0) == (("dog",) if fits else ())
-    assert ("out of memory" in guide.record.failure) is not fits
+    assert ("out of memory" in (guide.record.failure or "")) is not fits
