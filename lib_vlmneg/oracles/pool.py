@@ -52,9 +52,9 @@ class Pool:
 
     def touch(self) -> None:
         """Says that it was just used."""
-        self._used = time.monotonic()
-        if self._timer is None:
-            self._wait(self._idle())
+        self._used, idle = time.monotonic(), self._idle()
+        if self._timer is None or self._timer.interval > idle:  # one that is under way looks in time by itself
+            self._wait(idle)
 
     def release(self) -> None:
         """Lets go of the oracle; its memory is free once no picture uses it any more."""
