@@ -98,6 +98,12 @@ def reset(chat):
     chat.connection.close()
 
 
+def killed(chat):
+    """It and its port are gone."""
+    chat.fake.gone()
+    reset(chat)
+
+
 def half(chat):
     body = json.dumps(completion("a whole answer")).encode()
     chat.send_response(200)
@@ -142,7 +148,14 @@ def serving(tls=None, always=repeats, script=()):
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     fake.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield fake
-    fake.over.set()
-    server.shutdown()
-    server.server_close()
+
+    def gone():
+        server.shutdown()
+        server.server_close()
+
+    fake.gone = gone
+    try:
+        yield fake
+    finally:
+        fake.over.set()
+        gone()

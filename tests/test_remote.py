@@ -133,7 +133,7 @@ def test_what_passes_is_tried_again(fake, trouble):
             "remote eye is asked too much (HTTP 429: slow down); make parallel smaller",
         ),
         (tells(200, b'{"choices": ['), 'remote eye: no JSON in its answer ({"choices": [); is url http://127.0.0.1:'),
-        (half, "remote eye: "),
+        (half, "breaks the connection (IncompleteRead("),
         (reset, "/v1 breaks the connection (Connection reset by peer); look at the server's log"),
     ],
 )

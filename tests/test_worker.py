@@ -1,15 +1,16 @@
 """An oracle in a process of its own: it answers as it would here, and whatever happens to it, it leaves nothing behind."""
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 import worker_fakes
@@ -17,8 +18,10 @@ from PIL import Image
 
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.oracles import child
+from lib_vlmneg.oracles.line import Line
 from lib_vlmneg.oracles.stopped import Stopped
 from lib_vlmneg.oracles.worker import WorkerOracle
+from lib_vlmneg.oracles.worker_main import send
 
 HERE = Path(__file__).parent
 PICTURES = [
@@ -245,7 +248,7 @@ def test_when_the_host_ends_nothing_is_left(tmp_path):
 
 def test_the_secret_is_in_no_argument_and_no_environment(start, monkeypatch):
     secret = bytes(range(65, 97))
-    monkeypatch.setattr(child.secrets, "token_bytes", lambda n: secret[:n])
+    monkeypatch.setattr(secrets, "token_bytes", lambda n: secret[:n])
     pid = tell(start("Tells"), "os.getpid()")
     for seen in ("cmdline", "environ"):
         content = Path(f"/proc/{pid}/{seen}").read_bytes()
@@ -253,15 +256,16 @@ def test_the_secret_is_in_no_argument_and_no_environment(start, monkeypatch):
 
 
 def test_who_does_not_know_the_secret_stays_outside():
-    listener, visitors = Listener(("127.0.0.1", 0), authkey=b"right"), SimpleQueue()
-    thread = threading.Thread(target=child.accept, args=(listener, visitors, lambda: True))
-    thread.start()
+    line = Line()
     with pytest.raises(AuthenticationError):
-        Client(listener.address, authkey=b"wrong")
-    child.socket.create_connection(listener.address).close()
-    with Client(listener.address, authkey=b"right"), visitors.get(timeout=2):
-        thread.join(2)
-    assert not thread.is_alive() and visitors.empty()
+        Client(line.address, authkey=b"wrong")
+    socket.create_connection(line.address).close()
+    with Client(line.address, authkey=line.secret) as right:
+        send(right, {"here": True})
+        assert line.heard(2) == ({"here": True, "frames": 0}, [])
+    line.hang_up()
+    line.thread.join(2)
+    assert not line.thread.is_alive()
 
 
 def test_many_threads_may_ask(start):

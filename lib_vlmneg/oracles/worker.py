@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..errors import InputError
 from .base import Answer, Oracle
 from .child import Child, Ended
 from .stopped import Stopped
-from .worker_main import packed, receive, send
+from .worker_main import FACTS, packed
 
 LOOK = 0.1  # seconds between two looks at whether to stop
 
@@ -53,8 +53,9 @@ class WorkerOracle(Oracle):
         """For each image, for each question, up to `topk` answers; a child that has ended is started again, once."""
         request, frames = {"questions": list(questions), "topk": topk}, [packed(image) for image in images]
         with self._lock:
-            answers = self._exchange(request, frames)["answers"]
-        return [[[Answer(text, score) for text, score in question] for question in image] for image in answers]
+            said = self._exchange(request, frames)
+            with self._understood():
+                return [[[Answer(text, score) for text, score in question] for question in image] for image in said["answers"]]
 
     def close(self) -> None:
         """Ends the child and whoever waits for it."""
@@ -67,9 +68,9 @@ class WorkerOracle(Oracle):
         limit = time.monotonic() + self._start_timeout
         late = f"oracle: {self.name!r} was not loaded in {self._start_timeout:g} s; generate again, or choose a smaller one"
         self._child.start(self._order)
-        self._wait(self._child.connected, limit, late)
         facts = self._hear(limit, late)
-        self.input_side, self.scored, self.deterministic = facts["input_side"], facts["scored"], facts["deterministic"]
+        with self._understood():
+            self.input_side, self.scored, self.deterministic = (facts[name] for name in FACTS)
 
     def _exchange(self, request: dict[str, Any], frames: list[bytes]) -> dict[str, Any]:
         self._look()
@@ -86,29 +87,29 @@ class WorkerOracle(Oracle):
 
     def _put(self, request: dict[str, Any], frames: list[bytes]) -> dict[str, Any]:
         late = f"oracle: {self.name!r} did not answer in {self._ask_timeout:g} s; its worker starts again when next asked"
-        with suppress(OSError):  # that it has gone is heard below
-            send(self._child.connection, request, frames)
+        self._child.line.ask(request, frames)
         return self._hear(time.monotonic() + self._ask_timeout, late)
 
     def _hear(self, limit: float, late: str) -> dict[str, Any]:
-        """What the child says next."""
-        self._wait(self._child.heard, limit, late)
-        try:
-            header, _ = receive(self._child.connection)
-        except (EOFError, OSError):
-            raise self._child.ended() from None
-        if "error" in header:
-            kind, text = header["error"]
-            raise InputError(text) if kind == "InputError" else RuntimeError(f"the worker of {self.name}: {kind}: {text}")
-        return header
-
-    def _wait(self, ready: Callable[[float], bool], limit: float, late: str) -> None:
-        """Waits with an eye on the user and the clock. Giving up ends the child: its answer would come to the next question."""
-        try:
-            while not ready(LOOK):
+        """What the child says next, with an eye on the user and the clock."""
+        with self._understood():
+            while (header := self._child.heard(LOOK)) is None:
                 self._look()
                 if time.monotonic() > limit:
                     raise RuntimeError(late)
+            kind, text = header.get("error", ("", ""))
+        if kind:
+            raise InputError(text) if kind == "InputError" else RuntimeError(f"the worker of {self.name}: {kind}: {text}")
+        return header
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """To give up on an answer, or not to understand it, ends the child: it would come to the next question."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError):
+            self._child.end(0)
+            raise RuntimeError(f"the worker of {self.name} says what is no answer; it starts again when next asked") from None
         except BaseException:
             self._child.end(0)
             raise
