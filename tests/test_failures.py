@@ -22,14 +22,7 @@ REQUEST = Request("a photo of a pet", steps=5, height=16, width=16)
 TIMEOUT = 0.6  # seconds that an oracle is given here
 BEARABLE = 2.5  # seconds more, for the rest of the picture and to end a process
 ENDED, LATE, NONSENSE = "ended (exit status -9)", "did not answer in 0.6 s", "says what is no answer"
-SAID = {
-    "killed": ENDED,
-    "killed half-way": ENDED,
-    "hung": LATE,
-    "stopped": LATE,
-    "stopped half-way": LATE,
-    "no length": "ended",
-}
+SAID = {"killed": ENDED, "killed half-way": ENDED, "hung": LATE, "stopped": LATE, "stopped half-way": LATE}
 painter = cache(sd)
 
 
