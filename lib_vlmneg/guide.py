@@ -120,10 +120,10 @@ class Guide:
         try:
             yield
         except Stopped:
+            self._forget()
             self._beside = None
-            self._pending.clear()
         except Exception as error:
-            self._pending.clear()
+            self._forget()
             self._fail(self.clock.step(call), error)
 
     def encoded(self, call: int, seconds: float) -> None:
@@ -173,6 +173,12 @@ class Guide:
         self.record.events.append(event)
         if self._watch:
             self._watch(event, picture)
+
+    def _forget(self) -> None:
+        """Nobody waits for what is on its way, and what was not begun is never asked: the next picture would wait for it."""
+        self._pending.clear()
+        if self._beside:
+            self._beside.cancel()
 
     def _fail(self, step: int, error: Exception) -> None:
         if self.record.failure:

@@ -2,15 +2,14 @@
 
 import argparse
 import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from chat_server import says, serving
 from commands import Run
 from PIL import Image
 from pipelines import KINDS, Eye, flux, sdxl, weights
@@ -137,29 +136,12 @@ def test_models_are_loaded_from_their_folders(tmp_path):
     assert other.pictures() != Run(tmp_path / "b", question=()).pictures()
 
 
-class OneWord(BaseHTTPRequestHandler):
-    """Answers every question with the same word."""
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = json.dumps({"choices": [{"message": {"content": "Dog."}}]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @shows("--remotes")
 def test_a_server_answers_that_the_file_names(tmp_path):
-    with ThreadingHTTPServer(("127.0.0.1", 0), OneWord) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        file = tmp_path / "remotes.json"
-        file.write_text(f'[{{"name": "eye", "url": "http://127.0.0.1:{server.server_port}/v1", "model": "m"}}]')
+    file = tmp_path / "remotes.json"
+    with serving(always=says("Dog.")) as server:
+        file.write_text(json.dumps([{"name": "eye", "url": server.url, "model": "m"}]))
         run = Run(tmp_path / "run", "--oracle_id", "remote:eye", "--remotes", file)
-        server.shutdown()
     assert run.record()["oracle"] == "remote:eye" and run.record()["timelines"] == ["1:+dog"]
 
 

@@ -416,3 +416,22 @@ def test_a_late_failure_is_said_and_the_terms_so_far_stay():
     guide = make_guide(FailsSecond({(0, 0): ["dog"]}), total=8, every=2, lag=1)
     assert sample(guide) == [None, None] + [["ugly, dog"]] * 6
     assert "gone" in guide.record.failure
+
+
+def test_after_a_failure_what_was_not_begun_is_never_asked():
+    begun, over = [], threading.Event()
+
+    class FailsFirst(Scripted):
+        def ask(self, images, questions, topk):
+            begun.append(len(begun))
+            if len(begun) == 1:
+                raise RuntimeError("gone")
+            over.wait(10)
+            return super().ask(images, questions, topk)
+
+    oracle = FailsFirst({})
+    guide = make_guide(oracle, total=8, lag=2)
+    sample(guide)
+    over.set()
+    oracle.thread.submit(int).result()
+    assert "gone" in guide.record.failure and len(begun) < 3  # one may have been under way

@@ -1,4 +1,4 @@
-"""Every oracle keeps the same contract, whatever answers behind it."""
+"""Which oracles there are, how one is chosen and loaded; answers that are kept; answers held to a list."""
 
 import pytest
 import tiny_vlms
@@ -31,37 +31,6 @@ def oracle(request, tmp_path_factory):
 
 def texts(answers):
     return [[[answer.text for answer in group] for group in image] for image in answers]
-
-
-def scores(answers):
-    return [answer.score for image in answers for group in image for answer in group]
-
-
-@pytest.mark.parametrize("topk", [1, 3])
-def test_a_batch_says_what_each_would_be_told_alone(oracle, topk):
-    together = oracle.ask(IMAGES, QUESTIONS, topk)
-    alone = [[oracle.ask([image], [question], topk)[0][0] for question in QUESTIONS] for image in IMAGES]
-    assert texts(together) == texts(alone)
-    assert all(len(group) == topk for image in together for group in image)
-    assert scores(together) == pytest.approx(scores(alone), abs=2e-3)
-
-
-def test_scores_are_probabilities_likeliest_first(oracle):
-    for image in oracle.ask(IMAGES, QUESTIONS, 3):
-        for group in image:
-            said = [answer.score for answer in group]
-            assert said == sorted(said, reverse=True) and all(0 <= score <= 1 for score in said)
-
-
-def test_the_same_is_said_twice_and_no_random_number_is_drawn(oracle):
-    first = oracle.ask(IMAGES, QUESTIONS, 2)
-    state = torch.get_rng_state()
-    assert oracle.ask(IMAGES, QUESTIONS, 2) == first
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_it_says_what_it_looks_at(oracle):
-    assert oracle.name and 8 <= oracle.input_side <= 1024 and oracle.scored and oracle.deterministic
 
 
 def test_answers_are_kept_and_asked_once(oracle):
@@ -110,6 +79,17 @@ def test_a_model_that_is_not_there(name):
     with pytest.raises(InputError, match="cannot be loaded") as said:
         load(name, "cpu")
     assert "\n" not in str(said.value)
+
+
+def test_a_processor_that_wants_a_package_more(monkeypatch, tmp_path):
+    import transformers
+
+    def wants(*_, **__):
+        raise ImportError("\nThe processor requires the Torchvision library\n")
+
+    monkeypatch.setattr(transformers.AutoProcessor, "from_pretrained", wants)
+    with pytest.raises(InputError, match=r"^oracle: '.*' needs a package that is not here \(The processor .*\)"):
+        load(str(tiny_vlms.llava(tmp_path)), "cpu")
 
 
 def test_a_folder_without_a_model(tmp_path):

@@ -1,25 +1,21 @@
 """The remote oracle against a real (local) server that behaves, and that does not."""
 
-import base64
-import contextlib
-import io
 import json
 import random
 import re
 import shutil
 import socket
 import ssl
-import struct
 import subprocess
 import threading
 import time
 from dataclasses import asdict
 from email.utils import formatdate
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 
 import pytest
+from chat_server import completion, drip, endless, half, huge, late, repeats, reset, says, serving, silent, tells
 from PIL import Image
 
 from lib_vlmneg.errors import InputError
@@ -29,140 +25,6 @@ from lib_vlmneg.oracles.remote import RemoteOracle, Stopped, backoff
 from lib_vlmneg.oracles.remotes import Remote, read_remotes
 
 KEY = "sk-very/secret+key&0123456789"
-
-
-class Chat(BaseHTTPRequestHandler):
-    """Answers with the red of the picture and the question, or does what is next in the script: a function of the handler."""
-
-    protocol_version = "HTTP/1.1"
-
-    def __init__(self, server, *args):
-        self.fake = server
-        super().__init__(*args)
-
-    def do_GET(self):
-        self.do_POST()
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.asked = json.loads(body) if body else None
-        self.close_connection = True
-        with self.fake.lock:
-            self.fake.now += 1
-            self.fake.most = max(self.fake.most, self.fake.now)
-            self.fake.seen.append(self)
-            step = self.fake.script.pop(0) if self.fake.script else self.fake.always
-        with contextlib.suppress(OSError):
-            step(self)
-
-    def content(self):
-        """The red of the picture, the question with the instruction, and the picture."""
-        picture, text = self.asked["messages"][0]["content"]
-        image = Image.open(io.BytesIO(base64.b64decode(picture["image_url"]["url"].partition(",")[2])))
-        return image.getpixel((0, 0))[0], text["text"], image
-
-    def reply(self, status, body, *headers):
-        body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        with self.fake.lock:
-            self.fake.now -= 1  # before it is sent: the next may come at once
-        self.send_response(status)
-        for name, value in (("Content-Length", str(len(body))), *headers):
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def completion(content, **more):
-    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop", **more}]}
-
-
-def says(content, **more):
-    return lambda chat: chat.reply(200, completion(content, **more))
-
-
-def tells(status, body, *headers):
-    return lambda chat: chat.reply(status, body, *headers)
-
-
-def repeats(chat):
-    red, text, _ = chat.content()
-    chat.reply(200, completion(f"{red} {text}"))
-
-
-def silent(chat):
-    chat.fake.over.wait(20)
-
-
-def late(chat):
-    chat.fake.over.wait(2)
-    repeats(chat)
-
-
-def drip(chat, start=b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n", piece=b" "):
-    chat.wfile.write(start)
-    for _ in range(2000):
-        chat.wfile.write(piece)
-        if chat.fake.over.wait(0.01):
-            return
-
-
-def reset(chat):
-    chat.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    chat.rfile.close()
-    chat.wfile.close()
-    chat.connection.close()
-
-
-def half(chat):
-    body = json.dumps(completion("a whole answer")).encode()
-    chat.send_response(200)
-    chat.send_header("Content-Length", str(len(body)))
-    chat.end_headers()
-    chat.wfile.write(body[: len(body) // 2])
-
-
-def huge(chat):
-    chat.reply(200, completion("x" * 10_000_000))
-
-
-def endless(chat, sent):
-    chat.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
-    while len(sent) < 1000:
-        chat.wfile.write(bytes(1 << 16))
-        sent.append(1)
-
-
-class Fake:
-    """What the server is to do, and what it has seen."""
-
-    def __init__(self):
-        self.script, self.always = [], repeats
-        self.seen, self.now, self.most = [], 0, 0
-        self.lock, self.over = threading.Lock(), threading.Event()
-
-
-class Quiet(ThreadingHTTPServer):
-    """Says nothing of connections that break: that is what they are here for."""
-
-    def handle_error(self, request, client_address):
-        pass
-
-
-@contextlib.contextmanager
-def serving(tls=None):
-    fake = Fake()
-    server = Quiet(("127.0.0.1", 0), partial(Chat, fake))
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    fake.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/v1"
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield fake
-    fake.over.set()
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
@@ -271,7 +133,7 @@ def test_what_passes_is_tried_again(fake, trouble):
             "remote eye is asked too much (HTTP 429: slow down); make parallel smaller",
         ),
         (tells(200, b'{"choices": ['), 'remote eye: no JSON in its answer ({"choices": [); is url http://127.0.0.1:'),
-        (half, "remote eye: "),
+        (half, "breaks the connection (IncompleteRead("),
         (reset, "/v1 breaks the connection (Connection reset by peer); look at the server's log"),
     ],
 )

@@ -1,24 +1,27 @@
 """An oracle in a process of its own: it answers as it would here, and whatever happens to it, it leaves nothing behind."""
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import Client
 from pathlib import Path
-from queue import SimpleQueue
 
 import pytest
 import worker_fakes
 from PIL import Image
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.oracles import worker
+from lib_vlmneg.oracles import child
+from lib_vlmneg.oracles.line import Line
 from lib_vlmneg.oracles.stopped import Stopped
 from lib_vlmneg.oracles.worker import WorkerOracle
+from lib_vlmneg.oracles.worker_main import send
 
 HERE = Path(__file__).parent
 PICTURES = [
@@ -90,7 +93,7 @@ def test_the_packages_come_first_then_we_and_the_folder_of_the_script_is_not_the
     assert tell(oracle, "__import__('transformers').__version__") == "newer"
     path = eval(tell(oracle, "sys.path"))
     assert path[:2] == [str(tmp_path), str(HERE.parent)]
-    assert str(Path(worker.__file__).parent) not in path
+    assert str(Path(child.__file__).parent) not in path
     assert tell(oracle, "'torch' in sys.modules") == "False"
 
 
@@ -125,7 +128,7 @@ def test_what_fails_in_an_answer_is_said_in_one_line_and_the_next_is_answered(st
 
 
 def test_a_python_that_cannot_start_it_is_said(start, monkeypatch, tmp_path):
-    monkeypatch.setattr(worker.worker_main, "__file__", str(tmp_path / "gone.py"))
+    monkeypatch.setattr(child.worker_main, "__file__", str(tmp_path / "gone.py"))
     threads = threading.active_count()
     with pytest.raises(RuntimeError, match=r"^the worker of an eye ended \(exit status 2\): .*gone\.py"):
         start("Echo")
@@ -245,7 +248,7 @@ def test_when_the_host_ends_nothing_is_left(tmp_path):
 
 def test_the_secret_is_in_no_argument_and_no_environment(start, monkeypatch):
     secret = bytes(range(65, 97))
-    monkeypatch.setattr(worker.secrets, "token_bytes", lambda n: secret[:n])
+    monkeypatch.setattr(secrets, "token_bytes", lambda n: secret[:n])
     pid = tell(start("Tells"), "os.getpid()")
     for seen in ("cmdline", "environ"):
         content = Path(f"/proc/{pid}/{seen}").read_bytes()
@@ -253,15 +256,16 @@ def test_the_secret_is_in_no_argument_and_no_environment(start, monkeypatch):
 
 
 def test_who_does_not_know_the_secret_stays_outside():
-    listener, visitors = Listener(("127.0.0.1", 0), authkey=b"right"), SimpleQueue()
-    thread = threading.Thread(target=worker._accept, args=(listener, visitors, lambda: True))
-    thread.start()
+    line = Line()
     with pytest.raises(AuthenticationError):
-        Client(listener.address, authkey=b"wrong")
-    worker.socket.create_connection(listener.address).close()
-    with Client(listener.address, authkey=b"right"), visitors.get(timeout=2):
-        thread.join(2)
-    assert not thread.is_alive() and visitors.empty()
+        Client(line.address, authkey=b"wrong")
+    socket.create_connection(line.address).close()
+    with Client(line.address, authkey=line.secret) as right:
+        send(right, {"here": True})
+        assert line.heard(2) == ({"here": True, "frames": 0}, [])
+    line.hang_up()
+    line.thread.join(2)
+    assert not line.thread.is_alive()
 
 
 def test_many_threads_may_ask(start):

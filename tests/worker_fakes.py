@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -114,3 +115,47 @@ def dies(*_):
 
 def never(*_):
     time.sleep(60)
+
+
+class Falls(Echo):
+    """Says dog when it is first asked; then it does what it is named after, each in its own process."""
+
+    def __init__(self, name, *wanted):
+        super().__init__(name, *wanted)
+        self.asked = 0
+
+    def ask(self, images, questions, topk):
+        self.asked += 1
+        if self.asked > 1:
+            FALLS[self.name]()
+        return [[[Answer("dog")] for _ in questions] for _ in images]
+
+
+def _line():
+    """The connection to the host, which the frame that serves it has."""
+    frame = sys._getframe()
+    while "connection" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["connection"]
+
+
+def _stop(*said):
+    for each in said:
+        _line().send_bytes(each)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+FALLS = {
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "killed half-way": lambda: (_line().send_bytes(b'{"frames": 1}'), os.kill(os.getpid(), signal.SIGKILL)),
+    "hung": lambda: time.sleep(60),
+    "stopped": _stop,
+    "stopped half-way": lambda: _stop(b'{"frames": 1}'),
+    "no JSON": lambda: _line().send_bytes(b"\xff\x00 nonsense"),
+    "a list": lambda: _line().send_bytes(b"[]"),
+    "nothing": lambda: _line().send_bytes(b'{"frames": 0}'),
+    "a number": lambda: _line().send_bytes(b'{"frames": 0, "answers": 3}'),
+    "an odd error": lambda: _line().send_bytes(b'{"frames": 0, "error": 3}'),
+    "too deep": lambda: _line().send_bytes(b"[" * 100_000),
+    "no length": lambda: os.write(_line().fileno(), b"\xff" * 4 + b"\x7f" * 8),
+}

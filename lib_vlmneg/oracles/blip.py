@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..devices import autocast, best_device, best_dtype
-from .base import Answer, Oracle
-from .loading import loading
+from ..devices import autocast
+from .base import Answer
+from .local import LocalOracle
 from .sequences import grouped, write
 
 
-class BlipOracle(Oracle):
-    """A BlipForQuestionAnswering by name on the hub or by folder. The vision encoder sees each image once."""
+class BlipOracle(LocalOracle):
+    """A BlipForQuestionAnswering. The vision encoder sees each image once."""
 
     def __init__(self, name: str, device: str = "auto", dtype: str = "auto"):
-        from transformers import BlipForQuestionAnswering, BlipProcessor
-
-        self.name = name
-        self.device = best_device(device)
-        self.dtype = best_dtype(dtype, self.device)
-        with loading(name):
-            processor = BlipProcessor.from_pretrained(name)
-            self.model = BlipForQuestionAnswering.from_pretrained(name).float()
-        self.tokenizer, self._pictures = processor.tokenizer, processor.image_processor
-        self.model.to(self.device).eval()
+        super().__init__(name, device, dtype)
+        self.tokenizer, self._pictures = self.processor.tokenizer, self.processor.image_processor
         self.input_side = int(self._pictures.size["height"])
 
-    @torch.no_grad()
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def read(self, name: str) -> tuple[Any, Any]:
+        """In single precision."""
+        from transformers import BlipForQuestionAnswering, BlipProcessor
+
+        return BlipProcessor.from_pretrained(name), BlipForQuestionAnswering.from_pretrained(name).float()
+
+    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers by beam search."""
         pixels = self._pictures([image.convert("RGB") for image in images], return_tensors="pt")["pixel_values"]
         limit = self.model.config.text_config.max_position_embeddings

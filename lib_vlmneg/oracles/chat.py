@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
-from ..devices import best_device, best_dtype
-from ..errors import InputError
-from .base import Answer, Oracle
-from .loading import loading, transformers_version
+from .base import Answer
+from .loading import transformers_version
+from .local import LocalOracle
 from .sequences import grouped, write
 from .vocabulary import Vocabulary
 
@@ -31,25 +29,32 @@ class Prompting:
     tokens: int = 12
 
 
-class ChatOracle(Oracle):
-    """A chat model by name on the hub or by folder. All images and questions are one batch; greedy, or `topk` beams."""
+class ChatOracle(LocalOracle):
+    """A chat model. All images and questions are one batch; greedy, or `topk` beams."""
+
+    input_side = SIDE
 
     def __init__(self, name: str, device: str = "auto", dtype: str = "auto", prompting: Prompting = Prompting()):
-        self.name, self.prompting = name, prompting
-        self.device = best_device(device)
-        self.dtype = best_dtype(dtype, self.device)
-        self.input_side = SIDE
-        with loading(name):
-            self.processor, self.model = _load(name, self.dtype)
-        self.model.to(self.device).eval()
+        super().__init__(name, device, dtype)
+        self.prompting = prompting
         tokenizer = self.processor.tokenizer
         tokenizer.padding_side = "left"  # so that all answers begin at the same place
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         self._vocabulary = Vocabulary(prompting.vocabulary, tokenizer) if prompting.vocabulary else None
 
-    @torch.no_grad()
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def read(self, name: str) -> tuple[Any, Any]:
+        """In the precision that it computes in."""
+        import transformers
+
+        older = getattr(transformers, "AutoModelForVision2Seq", None)
+        auto = getattr(transformers, "AutoModelForImageTextToText", older)
+        if auto is None:
+            raise ImportError(f"transformers 4.46 or later, here is {transformers.__version__}")
+        wanted = "dtype" if transformers_version() >= (4, 56) else "torch_dtype"
+        return transformers.AutoProcessor.from_pretrained(name), auto.from_pretrained(name, **{wanted: self.dtype})
+
+    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers."""
         pairs = [(_fitted(image), question) for image in images for question in questions]
         inputs = self._inputs(pairs)
@@ -92,13 +97,3 @@ def _fitted(image: Image.Image) -> Image.Image:
     if max(picture.size) > SIDE:
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return picture
-
-
-def _load(name: str, dtype: torch.dtype) -> tuple[Any, Any]:
-    import transformers
-
-    auto = getattr(transformers, "AutoModelForImageTextToText", None) or getattr(transformers, "AutoModelForVision2Seq", None)
-    if auto is None:
-        raise InputError(f"oracle: {name!r} needs transformers 4.46 or later, here is {transformers.__version__}")
-    wanted = "dtype" if transformers_version() >= (4, 56) else "torch_dtype"
-    return transformers.AutoProcessor.from_pretrained(name), auto.from_pretrained(name, **{wanted: dtype})

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..devices import autocast, best_device, best_dtype
-from .base import Answer, Oracle
-from .loading import loading
+from ..devices import autocast
+from .base import Answer
+from .local import LocalOracle
 
 
-class ViltOracle(Oracle):
-    """A ViltForQuestionAnswering by name on the hub or by folder. All images and questions go through it in one batch."""
+class ViltOracle(LocalOracle):
+    """A ViltForQuestionAnswering. All images and questions go through it in one batch."""
 
     def __init__(self, name: str, device: str = "auto", dtype: str = "auto"):
-        from transformers import ViltForQuestionAnswering, ViltProcessor
-
-        self.name = name
-        self.device = best_device(device)
-        self.dtype = best_dtype(dtype, self.device)
-        with loading(name):
-            processor = ViltProcessor.from_pretrained(name)
-            self.model = ViltForQuestionAnswering.from_pretrained(name).float()
-        self.tokenizer, self._pictures = processor.tokenizer, processor.image_processor
-        self.model.to(self.device).eval()
+        super().__init__(name, device, dtype)
+        self.tokenizer, self._pictures = self.processor.tokenizer, self.processor.image_processor
         self.input_side = int(self._pictures.size["shortest_edge"])
 
-    @torch.no_grad()
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def read(self, name: str) -> tuple[Any, Any]:
+        """In single precision."""
+        from transformers import ViltForQuestionAnswering, ViltProcessor
+
+        return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name).float()
+
+    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, the `topk` likeliest of the model's labels."""
         found: dict[int, list[list[Answer]]] = {}
         for size in dict.fromkeys(image.size for image in images):  # images of one size need no padding

@@ -71,7 +71,10 @@ class Call:
                 opener.add_handler(handler)
             with opener.open(request, timeout=timeout + 1) as reply:  # whoever asked counts the whole time
                 wait, location = _seconds(reply.headers.get("Retry-After")), reply.headers.get("Location", "")
-                outcome = Reply(reply.status, reply.read(MOST_BYTES + 1), wait, location)
+                body = reply.read(MOST_BYTES + 1)
+                if reply.length and len(body) <= MOST_BYTES:  # which it says to no one who reads with a limit
+                    raise http.client.IncompleteRead(body, reply.length)
+                outcome = Reply(reply.status, body, wait, location)
         except Exception as error:
             outcome = error
         arrived.put((self, outcome))

@@ -22,6 +22,7 @@ from typing import Any
 
 GRACE = 2.0  # seconds that an answer under way is given once nobody waits for it
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # of PIL, that a PNG keeps as they are
+FACTS = ("input_side", "scored", "deterministic")  # what a loaded oracle says of itself
 LONGEST = 500  # characters of an error's line
 Message = tuple[dict[str, Any], list[bytes]]
 
@@ -61,7 +62,7 @@ def main() -> None:
     threading.Thread(target=_listen, args=(connection, requests), daemon=True).start()
     try:
         oracle = _load(order)
-        facts = {name: getattr(oracle, name) for name in ("input_side", "scored", "deterministic")}
+        facts = {name: getattr(oracle, name) for name in FACTS}
     except BaseException as error:
         send(connection, _failure(error))
         _leave()
