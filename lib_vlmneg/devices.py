@@ -11,6 +11,8 @@ from .errors import InputError
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
+QUANTISED = ("int8", "int4")  # what an oracle's weights may be kept in, by bitsandbytes
+
 
 def best_device(wanted: str = "auto") -> torch.device:
     """The device of that name; for auto the GPU if there is one. Raises InputError."""
@@ -40,7 +42,7 @@ def read_places(text: str) -> dict[str, tuple[str, str]]:
     found = {}
     for line in filter(str.strip, text.splitlines()):
         words = line.split()
-        dtype = words.pop() if words[-1] in ("auto", *DTYPES) and len(words) > 2 else "auto"
+        dtype = words.pop() if words[-1] in ("auto", *DTYPES, *QUANTISED) and len(words) > 2 else "auto"
         if len(words) < 2:
             raise InputError(f"places: {line.strip()!r} is not a name and a device; write for example: miniature cpu float32")
         found[" ".join(words[:-1])] = (words[-1], dtype)

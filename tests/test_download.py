@@ -10,13 +10,26 @@ import pytest
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.oracles.download import PIECE, fetch, is_complete
 
-NAME = "someone/an-eye"
+NAME, CHAT_NAME = "someone/an-eye", "someone/who-talks"
 FILES = {
     "config.json": b"{}",
     "tokenizer.json": b"[1]",
     "model.safetensors": bytes(range(256)) * (PIECE * 3 // 256),
     "pytorch_model.bin": b"not wanted",
     "README.md": b"not wanted either",
+}
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+CHAT = {  # of a model in two shards, with a processor
+    "config.json": b"{}",
+    "processor_config.json": b"{}",
+    "chat_template.jinja": b"{{ messages }}",
+    "model.safetensors.index.json": json.dumps({"weight_map": {"a": SHARDS[0], "b": SHARDS[1]}}).encode(),
+    SHARDS[0]: b"1" * PIECE,
+    SHARDS[1]: b"2" * PIECE,
+    "pytorch_model.bin.index.json": b"not wanted",
+    "onnx/model.onnx": b"not wanted",
+    "../../evil.json": b"not wanted",
+    "consolidated.safetensors": b"not wanted",
 }
 
 
@@ -29,10 +42,11 @@ class Hub(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.asked.append((self.path, self.headers.get("Range")))
-        if self.path.startswith(f"/api/models/{NAME}"):
-            siblings = [{"rfilename": name, "size": len(body)} for name, body in FILES.items()]
-            return self.reply(200, json.dumps({"siblings": siblings}).encode())
-        body = FILES.get(self.path.removeprefix(f"/{NAME}/resolve/main/"))
+        for name, files in ((NAME, FILES), (CHAT_NAME, CHAT)):
+            if self.path.startswith(f"/api/models/{name}?"):
+                siblings = [{"rfilename": file, "size": len(body)} for file, body in files.items()]
+                return self.reply(200, json.dumps({"siblings": siblings}).encode())
+        body = (CHAT if CHAT_NAME in self.path else FILES).get(self.path.split("/resolve/main/")[-1])
         if body is None:
             return self.reply(404, b"")
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -65,6 +79,18 @@ def test_it_gets_what_a_model_needs_and_says_how_far_it_is(hub, tmp_path):
     assert (tmp_path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
     assert is_complete(tmp_path)
     assert shown[-1] == f"downloading {NAME}, 3 of 3 MB (Interrupt stops it)"
+
+
+def test_a_large_model_comes_in_shards_with_its_processor(hub, tmp_path):
+    folder = tmp_path / "eye"
+    looks = iter([False] * 5 + [True])
+    with pytest.raises(InputError, match="was stopped"):  # in the second shard
+        fetch(CHAT_NAME, folder, str, lambda: next(looks), hub[0])
+    assert (folder / SHARDS[0]).is_file() and not is_complete(folder)
+    fetch(CHAT_NAME, folder, str, lambda: False, hub[0])
+    wanted = {"config.json", "processor_config.json", "chat_template.jinja", "model.safetensors.index.json", *SHARDS}
+    assert {path.name for path in folder.iterdir()} == wanted and is_complete(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["eye"]  # a name that leads out of the folder is left alone
 
 
 def test_stopped_it_keeps_what_has_come_and_goes_on_from_there(hub, tmp_path):

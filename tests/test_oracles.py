@@ -112,7 +112,7 @@ def test_a_model_that_is_too_new_is_asked_in_a_worker_where_its_packages_are(tmp
     folder, made = tmp_path / "packages", []
     (tmp_path / "config.json").write_text('{"model_type": "of_the_future"}')
     monkeypatch.setattr(registry, "WorkerOracle", lambda *given, **more: made.append((given, more)) or "worker")
-    with pytest.raises(InputError, match=r"of_the_future model; transformers .* does not know it: run python install.py --vlm"):
+    with pytest.raises(InputError, match=r"of_the_future model; transformers .* does not know it: install newer packages "):
         load(str(tmp_path), means=Means(packages=folder))
     (folder / "transformers-9.dist-info").mkdir(parents=True)
     (folder / "transformers-9.dist-info" / "METADATA").write_text("Name: transformers\nVersion: 9\n")

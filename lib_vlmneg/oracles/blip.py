@@ -23,11 +23,11 @@ class BlipOracle(LocalOracle):
         self.tokenizer, self._pictures = self.processor.tokenizer, self.processor.image_processor
         self.input_side = int(self._pictures.size["height"])
 
-    def read(self, name: str) -> tuple[Any, Any]:
-        """In single precision."""
+    def read(self, name: str, **how: Any) -> tuple[Any, Any]:
+        """By the processor's and the model's own class."""
         from transformers import BlipForQuestionAnswering, BlipProcessor
 
-        return BlipProcessor.from_pretrained(name), BlipForQuestionAnswering.from_pretrained(name).float()
+        return BlipProcessor.from_pretrained(name), BlipForQuestionAnswering.from_pretrained(name, **how)
 
     def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers by beam search."""

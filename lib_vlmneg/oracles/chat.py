@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from .base import Answer
-from .loading import transformers_version
 from .local import LocalOracle
 from .sequences import grouped, write
 from .vocabulary import Vocabulary
@@ -43,16 +43,19 @@ class ChatOracle(LocalOracle):
             tokenizer.pad_token = tokenizer.eos_token
         self._vocabulary = Vocabulary(prompting.vocabulary, tokenizer) if prompting.vocabulary else None
 
-    def read(self, name: str) -> tuple[Any, Any]:
-        """In the precision that it computes in."""
+    def kept_in(self) -> torch.dtype:
+        """What it computes in: these models are large."""
+        return self.dtype
+
+    def read(self, name: str, **how: Any) -> tuple[Any, Any]:
+        """By transformers' auto classes."""
         import transformers
 
         older = getattr(transformers, "AutoModelForVision2Seq", None)
         auto = getattr(transformers, "AutoModelForImageTextToText", older)
         if auto is None:
             raise ImportError(f"transformers 4.46 or later, here is {transformers.__version__}")
-        wanted = "dtype" if transformers_version() >= (4, 56) else "torch_dtype"
-        return transformers.AutoProcessor.from_pretrained(name), auto.from_pretrained(name, **{wanted: self.dtype})
+        return transformers.AutoProcessor.from_pretrained(name), auto.from_pretrained(name, **how)
 
     def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers."""

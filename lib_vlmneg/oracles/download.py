@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
@@ -13,14 +14,23 @@ from typing import Any
 from ..errors import InputError
 
 PIECE = 1 << 20  # bytes between two looks at whether to stop
-SMALL = ("config.json", "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt", "special_tokens_map.json")
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that there is
+SMALL = (".json", ".txt", ".jinja", ".model")  # endings of what configures a model, its processor and its tokenizer
+KINDS = ("model.safetensors", "pytorch_model.bin")  # of weights: the first that there is, whole or in shards
+INDEX = ".index.json"
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a folder holds a model: its configuration and weights, in one file or in shards."""
-    weights = [*WEIGHTS, *(f"{name}.index.json" for name in WEIGHTS)]
-    return (folder / "config.json").is_file() and any((folder / name).is_file() for name in weights)
+    """Whether a folder holds a model: its configuration and weights, in one file or in all shards of an index."""
+    if not (folder / "config.json").is_file():
+        return False
+    if any((folder / kind).is_file() for kind in KINDS):
+        return True
+    indices = [folder / (kind + INDEX) for kind in KINDS if (folder / (kind + INDEX)).is_file()]
+    return any(all((folder / shard).is_file() for shard in _shards(index.read_text("utf-8"))) for index in indices)
+
+
+def _shards(index: str) -> set[str]:
+    return set(json.loads(index)["weight_map"].values())
 
 
 def fetch(
@@ -38,7 +48,7 @@ def fetch(
         sizes = _wanted(_listing(base, name))
         total, done = sum(sizes.values()), 0
         folder.mkdir(parents=True, exist_ok=True)
-        for file, size in sorted(sizes.items(), key=lambda item: item[0] in WEIGHTS):  # the weights last: then it is complete
+        for file, size in sorted(sizes.items(), key=lambda item: (not item[0].endswith(SMALL), item)):  # weights last
             _fetch_file(f"{base}/{name}/resolve/main/{file}", folder / file, size, name, (done, total), show, stopped)
             done += size
     except InputError:
@@ -55,11 +65,17 @@ def _listing(base: str, name: str) -> list[dict[str, Any]]:
 
 def _wanted(siblings: list[dict[str, Any]]) -> dict[str, int]:
     """Names and sizes of the files to get."""
-    sizes = {item["rfilename"]: int(item.get("size") or 0) for item in siblings}
-    weights = next((name for name in WEIGHTS if name in sizes), None)
-    if weights is None or "config.json" not in sizes:
-        raise ValueError("it has no config.json with a model.safetensors or pytorch_model.bin")
-    return {name: size for name, size in sizes.items() if name in SMALL or name.startswith("tokenizer") or name == weights}
+    flat = (item for item in siblings if re.fullmatch(r"[\w.-]+", item["rfilename"]))  # never out of the folder
+    sizes = {item["rfilename"]: int(item.get("size") or 0) for item in flat}
+    for kind in KINDS:
+        stem, ending = kind.split(".")
+        shards = {name for name in sizes if re.fullmatch(rf"{stem}-\d+-of-\d+\.{ending}", name)}
+        weights = {kind} & set(sizes) or shards
+        if weights and "config.json" in sizes:
+            others = {other + INDEX for other in KINDS if other != kind}
+            small = {name for name in sizes if name.endswith(SMALL)}
+            return {name: sizes[name] for name in weights | small - others}
+    raise ValueError("it has no config.json with a model.safetensors or pytorch_model.bin")
 
 
 def _fetch_file(

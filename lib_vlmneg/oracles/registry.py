@@ -17,7 +17,7 @@ from .worker import WorkerOracle
 
 VILT, BLIP, CHAT = "ViLT", "BLIP", "chat"
 REMOTE = "remote:"
-INSTEAD = "run python install.py --vlm, or use a remote oracle"
+INSTEAD = "install newer packages (python install.py --vlm, or a button in the WebUI's settings), or use a remote oracle"
 
 
 @dataclass(frozen=True)

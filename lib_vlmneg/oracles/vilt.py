@@ -22,11 +22,11 @@ class ViltOracle(LocalOracle):
         self.tokenizer, self._pictures = self.processor.tokenizer, self.processor.image_processor
         self.input_side = int(self._pictures.size["shortest_edge"])
 
-    def read(self, name: str) -> tuple[Any, Any]:
-        """In single precision."""
+    def read(self, name: str, **how: Any) -> tuple[Any, Any]:
+        """By the processor's and the model's own class: the auto classes do not know the former everywhere."""
         from transformers import ViltForQuestionAnswering, ViltProcessor
 
-        return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name).float()
+        return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name, **how)
 
     def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, the `topk` likeliest of the model's labels."""

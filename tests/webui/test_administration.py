@@ -87,3 +87,11 @@ def test_the_settings_page_says_what_can_be_used_frees_and_installs(checkpoint, 
 
 def wait_for_state(page, text):
     page.wait_for_function(f"text => document.querySelector('{STATE}').value.includes(text)", arg=text, timeout=60_000)
+
+
+@pytest.mark.parametrize("name", ["/etc", "../../..", "..", "~/model", "C:\\model", "a/b/c"])
+def test_a_request_names_no_folder_but_ours(server, name):
+    drawn = server.guided(oracle=name)
+    assert drawn.note.startswith(f"oracle: {name!r} is neither a name on the hub nor a folder in ")
+    assert drawn.note.endswith("models/VLM; put or link it there. The picture is drawn without it.")
+    assert drawn.pixels == server.draw().pixels

@@ -14,15 +14,14 @@ PACKAGES = os.environ.get("WEBUI_PACKAGES")
 
 @pytest.mark.skipif(not PACKAGES, reason="no newer packages: set WEBUI_PACKAGES to what install.py --vlm has made")
 def test_a_chat_model_answers_from_a_process_of_its_own(checkpoint, tmp_path):
-    model = tiny_vlms.llava(tmp_path / "llava")
     data = tmp_path / "data"
-    ours = {"oracle": str(model), "questions": ["What is it?"], "every": 2}
+    tiny_vlms.llava(data / "models" / "VLM" / "llava")
+    ours = {"oracle": "llava", "questions": ["What is it?"], "every": 2}
     with Server(data, checkpoint, options={"vlm_negative_folder": str(tmp_path / "records")}) as server:
         told = server.guided(**ours)
         if not told.note:
             pytest.skip("this host's own transformers knows llava")
         assert "is a llava model; it needs transformers 4.46" in told.note and "install.py --vlm" in told.note
-        (data / "models" / "VLM").mkdir(parents=True)
         (data / "models" / "VLM" / "packages").symlink_to(Path(PACKAGES))
         plain = server.draw()
         guided = server.guided(**ours)

@@ -49,14 +49,20 @@ class Placed(Oracle):
 
     def prepare(self) -> None:
         """Brings it to its device, and makes room there as the host sees fit."""
-        self._management.load_models_gpu([self.patcher])
+        if self.device == self._oracle.device:
+            self._management.load_models_gpu([self.patcher])
+
+    def move(self, device: str) -> bool:
+        """For good, out of the host's hands."""
+        self.patcher.detach()
+        return self._oracle.move(device)
 
 
 def placed(oracle: Any) -> Oracle:
     """The oracle as this host wants to have it."""
     on = getattr(oracle, "device", None)  # none where it is elsewhere: a server, a worker
-    if not host.is_forge() or on is None or on.type == "cpu":
-        return oracle
+    if not host.is_forge() or on is None or on.type == "cpu" or getattr(oracle, "quantised", ""):
+        return oracle  # quantised weights cannot be moved
     return Placed(oracle)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +36,19 @@ def means() -> registry.Means:
     return registry.Means(read_remotes(chosen(REMOTES, "")), packages_folder(), host.is_stopped)
 
 
+def root() -> Path:
+    """Where everything is that we load: a request may name no other folder, since to load a model can be to run it."""
+    return Path(paths.models_path) / "VLM"
+
+
 def packages_folder() -> Path:
     """Where `python install.py --vlm` puts newer packages, which only a worker sees."""
-    return Path(paths.models_path) / "VLM" / "packages"
+    return root() / "packages"
 
 
 def folder_of(name: str) -> Path:
     """Where the files of a model from the hub are kept, and may be put by hand."""
-    return Path(paths.models_path) / "VLM" / name.replace("/", "--")
+    return root() / name.replace("/", "--")
 
 
 def _place(name: str) -> str:
@@ -51,8 +57,11 @@ def _place(name: str) -> str:
         if not miniature.VILT.is_dir():
             raise InputError(f"oracle: the miniature's weights are not in {miniature.VILT}; choose another oracle")
         return str(miniature.VILT)
-    if Path(name).is_dir():
-        return name
+    folder = root() / name  # where a name that begins with a slash stays as it is
+    if folder.is_dir() and root() in folder.parents and ".." not in folder.parts:
+        return str(folder)
+    if not re.fullmatch(r"(\w[\w.-]*/)?\w[\w.-]*", name):
+        raise InputError(f"oracle: {name!r} is neither a name on the hub nor a folder in {root()}; put or link it there")
     folder = folder_of(name)
     if is_complete(folder):
         return str(folder)

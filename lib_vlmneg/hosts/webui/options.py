@@ -7,6 +7,8 @@ from typing import Any
 
 from modules import shared
 
+from ...devices import DTYPES, QUANTISED
+
 SECTION = ("vlm_negative", "VLM Negative")
 DEVICE, DTYPE = "vlm_negative_device", "vlm_negative_dtype"
 KEEP, IDLE, PLACES = "vlm_negative_keep", "vlm_negative_idle", "vlm_negative_places"
@@ -27,8 +29,8 @@ def add_options(gr: Any, release: Callable[[], None], build_panel: Callable[[], 
     found = {
         DEVICE: option("auto", "Device of the oracle", "auto: the GPU, or the CPU with --medvram and --lowvram",
                        gr.Radio, choices=["auto", "cuda", "cpu"]),
-        DTYPE: option("auto", "Precision of the oracle", "auto: the fastest that the device is good at",
-                      gr.Radio, choices=["auto", "float32", "bfloat16", "float16"]),
+        DTYPE: option("auto", "Precision of the oracle", "auto: the fastest on its device; int8 and int4 need bitsandbytes",
+                      gr.Radio, choices=["auto", *DTYPES, *QUANTISED]),
         PLACES: option("", "Device and precision of single oracles", f"one a line, in place of the above: {PLACE_EXAMPLE}",
                        gr.Textbox, lines=2),
         KEEP: option(True, "Keep the oracle in memory", "off: loaded anew for each generation, about a second", gr.Checkbox),
