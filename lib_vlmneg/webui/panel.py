@@ -16,7 +16,8 @@ def panel(gr: Any, table: Callable[[], str], buttons: Mapping[str, Callable[[], 
 
     No event needs gradio's queue, which a host may have switched off: the page's script looks again by the hidden button.
     """
-    shown = gr.HTML(table(), elem_id=f"{PREFIX}_table")
+    with gr.Column(elem_id=f"{PREFIX}_table"):
+        shown = gr.HTML(table())
     with gr.Row():
         made = {label: gr.Button(label, size="sm", elem_id=f"{PREFIX}_{_id(label)}") for label in buttons}
     line = gr.Textbox(state(), label="State", interactive=False, elem_id=f"{PREFIX}_state")

@@ -45,17 +45,18 @@ def add_options(gr: Any, release: Callable[[], None], build_panel: Callable[[], 
     for name in (DEVICE, DTYPE, PLACES, REMOTES):
         found[name].onchange = release
     found[PANEL] = shared.OptionHTML("Which oracles can be used here, and what takes memory:")
-    found[PANEL].component, found[PANEL].section = _with(found[PANEL].component, build_panel), SECTION
+    found[PANEL].component, found[PANEL].section = _with(gr, found[PANEL].component, build_panel), SECTION
     for name, value in found.items():
         shared.opts.add_option(name, value)
 
 
-def _with(component: Any, build_panel: Callable[[], None]) -> Callable[..., Any]:
+def _with(gr: Any, component: Any, build_panel: Callable[[], None]) -> Callable[..., Any]:
     """The component of an option, and the panel behind it."""
 
-    def made(**arguments: Any) -> Any:
-        first = component(**arguments)
-        build_panel()
+    def made(elem_id: str, **arguments: Any) -> Any:
+        with gr.Column(elem_id=elem_id):  # an HTML of gradio 3.41 would be given the id twice
+            first = component(**arguments)
+            build_panel()
         return first
 
     return made
