@@ -11,9 +11,9 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import InputError
-from . import bench, demo, generate, record, schema, ui
+from . import bench, demo, generate, oracles, record, schema, ui
 
-COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench, "record": record, "schema": schema}
+COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench, "record": record, "oracles": oracles, "schema": schema}
 
 
 class _Parser(argparse.ArgumentParser):

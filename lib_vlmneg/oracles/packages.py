@@ -134,7 +134,7 @@ def _pip(python: str, folder: Path, what: list[str], show: Callable[[str], None]
         try:
             for line in _lines(process):
                 if stopped():
-                    raise Stopped("oracle: the installation of newer packages was stopped; generate again to repeat it")
+                    raise Stopped("oracle: the installation of newer packages was stopped; start it again when you want it")
                 if line:
                     said.append(line)
                     show(line)
