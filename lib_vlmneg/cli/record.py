@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..record import Event, Record
-from .generate import read_record
+from .files import read_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
