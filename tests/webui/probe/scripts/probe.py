@@ -43,6 +43,8 @@ def before(params):
     wanted = getattr(params.denoiser.p, "_probe", None) or {}
     if params.denoiser.step == wanted.get("fail_at"):
         params.x = params.text_cond = None  # the host swallows what a callback raises
+    if wanted.get("alone") == "fails":
+        fail_alone(params)
     if wanted.get("marked"):
         params.text_cond = marked(params.text_cond, MARKED)
         params.text_uncond = marked(params.text_uncond, -MARKED)
@@ -52,6 +54,21 @@ def before(params):
             unet.forward = lambda x, timesteps=None, context=None, **more: unet._probe_forward(
                 x, timesteps, bare(context), **more
             )
+
+
+def fail_alone(params):
+    """From now on until the pass ends the model refuses a call of one image, as if it had no room for one more branch."""
+    denoiser = params.denoiser
+    wrap = denoiser.inner_model
+    if "inner_model" in vars(denoiser.__class__) and not hasattr(wrap, "_probe_forward"):
+        wrap._probe_forward = wrap.forward
+
+        def forward(x, *given, **named):
+            if len(x) == 1:
+                raise RuntimeError("no room")
+            return wrap._probe_forward(x, *given, **named)
+
+        wrap.forward = forward
 
 
 def marked(cond, value):
