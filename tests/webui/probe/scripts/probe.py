@@ -24,6 +24,10 @@ class Script(scripts.Script):
     def process(self, p, wanted=None, *_):
         p._probe = wanted if isinstance(wanted, dict) else {}
 
+    def postprocess(self, p, processed, *_):
+        for hook in p._probe.pop("hooks", []):
+            hook.remove()
+
     def postprocess_image(self, p, shown, wanted=None, *_):
         """As ADetailer: another generation of the same process, with this one's script runner and a copy of its attributes."""
         if isinstance(wanted, dict) and wanted.get("inner") and not isinstance(p, processing.StableDiffusionProcessingImg2Img):
@@ -57,18 +61,15 @@ def before(params):
 
 
 def fail_alone(params):
-    """From now on until the pass ends the model refuses a call of one image, as if it had no room for one more branch."""
-    denoiser = params.denoiser
-    wrap = denoiser.inner_model
-    if "inner_model" in vars(denoiser.__class__) and not hasattr(wrap, "_probe_forward"):
-        wrap._probe_forward = wrap.forward
+    """Until the picture is drawn the model refuses a single image, as if it had no room for one more branch."""
+    model = params.denoiser.p.sd_model
+    unet = (model.forge_objects.unet.model if hasattr(model, "forge_objects") else model.model).diffusion_model
 
-        def forward(x, *given, **named):
-            if len(x) == 1:
-                raise RuntimeError("no room")
-            return wrap._probe_forward(x, *given, **named)
+    def refuse(_, given):
+        if len(given[0]) == 1:
+            raise RuntimeError("no room")
 
-        wrap.forward = forward
+    params.denoiser.p._probe.setdefault("hooks", []).append(unet.register_forward_pre_hook(refuse))
 
 
 def marked(cond, value):
