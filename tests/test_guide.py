@@ -416,3 +416,40 @@ def test_a_late_failure_is_said_and_the_terms_so_far_stay():
     guide = make_guide(FailsSecond({(0, 0): ["dog"]}), total=8, every=2, lag=1)
     assert sample(guide) == [None, None] + [["ugly, dog"]] * 6
     assert "gone" in guide.record.failure
+
+
+def test_terms_that_push_for_themselves_stand_alone():
+    guide = make_guide(Scripted({(0, 0): ["dog"], (1, 0): []}), images=2, push="separate", weight=1.2)
+    assert guide.negative_terms(0) is None
+    guide.observe(0, None, latents([0, 1], 0))
+    assert guide.negative_terms(1) == ["(dog:1.2)", ""]
+    assert [event.negative for event in guide.record.events] == ["(dog:1.2)", ""]
+
+
+def test_a_term_of_the_own_negative_prompt_joins_it_not_twice_but_may_push_for_itself():
+    for push, expected in (("cfg", [None] * 6), ("separate", [None, *[["dog"]] * 5])):
+        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=["big, dog"], push=push)
+        used = []
+        for call in range(6):
+            used.append(guide.negative_terms(call))
+            guide.observe(call, None, latents([0], call))
+        assert used == expected
+
+
+def test_terms_that_push_for_themselves_have_the_room_of_a_negative_prompt_of_their_own():
+    words = lambda text: len(text.split())  # noqa: E731
+    long = " ".join(["ugly"] * 75)
+    for push, terms in (("cfg", ()), ("separate", ("dog",))):
+        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=[long], push=push, count_tokens=words)
+        sample(guide)
+        assert guide.record.terms(0) == terms
+
+
+def test_found_nothing_switches_the_push_off_until_the_next_ask():
+    script = {(0, 0): ["dog"], (0, 2): [], (0, 4): ["cat"]}
+    guide = make_guide(Scripted(script), total=7, push="separate", mode="replace", steps=(0, 2, 4))
+    used = []
+    for call in range(7):
+        used.append(guide.negative_terms(call))
+        guide.observe(call, None, latents([0], call))
+    assert used == [None, ["dog"], ["dog"], None, None, ["cat"], ["cat"]]

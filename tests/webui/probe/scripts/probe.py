@@ -25,7 +25,7 @@ class Script(scripts.Script):
         p._probe = wanted if isinstance(wanted, dict) else {}
 
     def postprocess(self, p, processed, *_):
-        for hook in p._probe.pop("hooks", []):
+        for hook in getattr(p, "_probe", {}).pop("hooks", []):
             hook.remove()
 
     def postprocess_image(self, p, shown, wanted=None, *_):
