@@ -26,6 +26,7 @@ from .schedule import Clock, Rhythm, Schedule
 from .settings import Settings
 
 Watcher = Callable[[Event, Image.Image], None]
+JOINING = ("cfg",)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ logger = logging.getLogger(__name__)
 class Guide:
     """Guides one pass of one generation, each image of the batch on its own.
 
-    The host calls `negatives` before a model call and `observe` after it, with the number of the call (from 0) and, where it
-    knows it, the noise level. A term found at step i acts from step i + 1 + lag, however fast the oracle is. Nothing that
-    goes wrong in asking is raised: the picture completes with the terms found so far, and `record.failure` says why. When
-    `stopped` says so, nobody waits for an answer any more.
+    The host calls `negatives` (or `negative_terms`, where these push for themselves) before a model call and `observe` after
+    it, with the number of the call (from 0) and, where it knows it, the noise level. A term found at step i acts from step
+    i + 1 + lag, however fast the oracle is. Nothing that goes wrong in asking is raised: the picture completes with the terms
+    found so far, and `record.failure` says why. When `stopped` says so, nobody waits for an answer any more.
 
     Without an oracle nothing is asked, and the given `timelines` are replayed.
     """
@@ -76,7 +77,8 @@ class Guide:
             oracle=oracle.name if oracle else "",
         )
         self._questions = [questions_for(prompt, settings.questions) for prompt in prompts]
-        self._ledgers = [Ledger(negative, settings, count_tokens) for negative in negatives]
+        own = negatives if settings.push in JOINING else [""] * len(negatives)
+        self._ledgers = [Ledger(negative, settings, count_tokens) for negative in own]
         self._rhythms = [Rhythm(settings.settle) for _ in prompts]
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
@@ -88,13 +90,20 @@ class Guide:
 
     def negatives(self, call: int, sigma: float | None = None) -> list[str] | None:
         """The negative prompt of each image for this model call, or None to leave the user's own."""
+        in_force = self._in_force(call, sigma)
+        return in_force and [compose(*pair, self.settings.weight) for pair in zip(self.record.negatives, in_force)]
+
+    def negative_terms(self, call: int, sigma: float | None = None) -> list[str] | None:
+        """The terms of each image alone, "" where there are none; None where no image has any."""
+        in_force = self._in_force(call, sigma)
+        return in_force and [compose("", found, self.settings.weight) for found in in_force]
+
+    def _in_force(self, call: int, sigma: float | None) -> list[tuple[str, ...]] | None:
         step = self.clock.step(call, sigma)
         with self.guarded(call):
             self._collect(step)
         in_force = [timeline.at(step) for timeline in self.record.timelines]
-        if not any(in_force):
-            return None
-        return [compose(base, found, self.settings.weight) for base, found in zip(self.record.negatives, in_force)]
+        return in_force if any(in_force) else None
 
     def wants(self, call: int, sigma: float | None = None) -> bool:
         """Whether `observe` would look at x0 after this model call."""

@@ -91,7 +91,11 @@ class Timing:
 
 @dataclass
 class Record:
-    """One generation. `generation` is what the host says of it (seed, steps, size, model)."""
+    """One generation. `generation` is what the host says of it (seed, steps, size, model).
+
+    `extra_calls` counts what a separate push had the model evaluate beside the host's own: the negative, and the null where
+    the host leaves it out, each for the whole batch.
+    """
 
     settings: dict[str, Any]
     prompts: tuple[str, ...]
@@ -101,6 +105,7 @@ class Record:
     oracle: str = ""
     events: list[Event] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
+    extra_calls: int = 0
     failure: str | None = None
 
     def to_json(self) -> str:
@@ -116,6 +121,7 @@ class Record:
             "timelines": [timeline.compact() for timeline in self.timelines],
             "events": [asdict(event) for event in self.events],
             "timings": [asdict(timing) for timing in self.timings],
+            "extra_calls": self.extra_calls,
             "failure": self.failure,
         }
         return json.dumps(body, indent=2)
@@ -159,6 +165,7 @@ class Record:
             oracle=body["oracle"],
             events=[Event(**{name: _tuples(value) for name, value in event.items()}) for event in body["events"]],
             timings=[Timing(**timing) for timing in body["timings"]],
+            extra_calls=body.get("extra_calls", 0),  # older records have none
             failure=body["failure"],
         )
 

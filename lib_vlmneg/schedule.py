@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import InputError
-from .settings import Position, Settings
+from .readers import Position
+from .settings import Settings
 
 
 def step_of(call: int, steps: int, calls: int) -> int:
@@ -53,7 +54,7 @@ class Schedule:
             raise InputError(
                 f"start: {settings.start} is not before stop {settings.stop} in a run of {steps} steps; move one of them"
             )
-        wanted = settings.steps or range(start, stop, settings.every)
+        wanted = scaled(settings.steps, settings.steps_of, steps) or range(start, stop, settings.every)
         end = stop if settings.clear_at_stop else steps
         return cls(tuple(step for step in wanted if step < end - 1 - settings.lag), stop)
 
@@ -61,6 +62,11 @@ class Schedule:
 def resolve(where: Position, steps: int) -> int:
     """A step as it is, a share of the run as a step: 1.0 is the end, the integer 1 is step 1."""
     return where if isinstance(where, int) else math.ceil(where * steps - 1e-9)
+
+
+def scaled(listed: Sequence[int], of: int, steps: int) -> tuple[int, ...]:
+    """Steps of a run of `of` steps in one of `steps`, once each; as they are where `of` is 0."""
+    return tuple(dict.fromkeys(resolve(step / of, steps) for step in listed)) if of else tuple(listed)
 
 
 @dataclass

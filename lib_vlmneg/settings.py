@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .errors import InputError
+from .readers import Position, checked
 
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
+PUSHES = ("cfg", "separate")
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
-
-Position = int | float  # an int is a step, a float from 0.0 to 1.0 a share of the run
 
 
 def option(default: Any, kind: str, label: str, text: str, **limits: Any) -> Any:
@@ -47,6 +46,14 @@ class Settings:
     stop: Position = option(1.0, "position", "Stop", "The step that no longer asks: a step, or a share of the run")
     every: int = option(1, "int", "Every", "Ask at every n-th step", minimum=1, maximum=1000)
     steps: tuple[int, ...] = option((), "ints", "Steps", "Ask at exactly these steps (start, stop and every then do not count)")
+    steps_of: int = option(
+        0,
+        "int",
+        "Steps of",
+        "How long the run is that the steps are of: they are scaled; 0 as they are",
+        minimum=0,
+        maximum=1000,
+    )
     settle: int = option(
         0, "int", "Settle", "After so many asks that add nothing, ask half as often; 0 never", minimum=0, maximum=1000
     )
@@ -66,6 +73,12 @@ class Settings:
     grow: bool = option(False, "bool", "Grow", "Let the terms take more 75-token chunks than the negative prompt does")
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
     clear_at_stop: bool = option(False, "bool", "Clear at stop", "Drop the terms at the stop step; the negative prompt stays")
+    push: str = option(
+        "cfg", "choice", "Push", "cfg: the terms join the negative prompt; separate: they have their own scale", choices=PUSHES
+    )
+    push_scale: float = option(
+        7.5, "float", "Push scale", "How hard a separate push is; CFG's own is its scale less 1", minimum=0.0, maximum=100.0
+    )
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
     )
@@ -78,9 +91,11 @@ class Settings:
     def __post_init__(self) -> None:
         for definition in fields(self):
             value = getattr(self, definition.name)
-            object.__setattr__(self, definition.name, _checked(definition.name, value, definition.metadata))
+            object.__setattr__(self, definition.name, checked(definition.name, value, definition.metadata))
         if type(self.start) is type(self.stop) and self.start >= self.stop:
             raise InputError(f"start: {self.start} is not before stop {self.stop}; make start smaller or stop larger")
+        if self.steps_of and self.steps and self.steps[-1] >= self.steps_of:
+            raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
         if self.enabled and not self.questions:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
 
@@ -150,102 +165,3 @@ def _property(definition: Any) -> dict[str, Any]:
 
 def _written(value: Any) -> str:
     return json.dumps(list(value)) if isinstance(value, tuple) else str(value)
-
-
-def _checked(name: str, value: Any, meta: Mapping[str, Any]) -> Any:
-    """`value` as the field's own type, or InputError."""
-    value = READERS[meta["kind"]](name, value)
-    if "choices" in meta and value not in meta["choices"]:
-        raise InputError(f"{name}: {value!r} is not one of {', '.join(meta['choices'])}")
-    if "minimum" in meta and not meta["minimum"] <= value <= meta["maximum"]:
-        raise InputError(f"{name}: {value} is outside {meta['minimum']} to {meta['maximum']}")
-    return value
-
-
-def _bool(name: str, value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
-        raise InputError(f"{name}: {value!r} is not true or false")
-    return value
-
-
-def _int(name: str, value: Any) -> int:
-    number = _number(name, value)
-    if number != int(number):
-        raise InputError(f"{name}: {value!r} is not a whole number; leave the fraction out")
-    return int(number)
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        number = float(value) if not isinstance(value, bool) else math.nan
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(f"{name}: {value!r} is not a number; write one in digits")
-    return number
-
-
-def position(name: str, value: Any) -> Position:
-    """A step (int) or a share of the run (float from 0.0 to 1.0); a text with a point is a share."""
-    number = _number(name, value)
-    whole = isinstance(value, int) or (isinstance(value, str) and not set(value.lower()) & set(".e"))
-    if whole:
-        if number < 0:
-            raise InputError(f"{name}: {value!r} is below 0; give a step from 0, or a share from 0.0 to 1.0")
-        return int(number)
-    if not 0.0 <= number <= 1.0:
-        raise InputError(f"{name}: {value!r} is not a share from 0.0 to 1.0; a step is written without a point")
-    return number
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise InputError(f"{name}: {value!r} is not a text; put it in quotes")
-    return value.strip()
-
-
-def _items(name: str, value: Any) -> list[Any]:
-    """A list, or a text that is a JSON list or has one item a line."""
-    if not isinstance(value, str):
-        if not isinstance(value, Sequence):
-            raise InputError(f"{name}: {value!r} is not a list; put it in square brackets")
-        return list(value)
-    if value.lstrip().startswith("["):
-        try:
-            return list(json.loads(value))
-        except ValueError:
-            raise InputError(f"{name}: {value!r} is not a JSON list") from None
-    return [line for line in value.splitlines() if line.strip()]
-
-
-def _texts(name: str, value: Any) -> tuple[str, ...]:
-    texts = tuple(_text(name, item) for item in _items(name, value))
-    if "" in texts:
-        raise InputError(f"{name}: question {texts.index('') + 1} is empty; write a question or leave it out")
-    return texts
-
-
-def _ints(name: str, value: Any) -> tuple[int, ...]:
-    items = (
-        value.replace(",", " ").split()
-        if isinstance(value, str) and not value.lstrip().startswith("[")
-        else _items(name, value)
-    )
-    steps = tuple(sorted({_int(name, item) for item in items}))
-    if steps and steps[0] < 0:
-        raise InputError(f"{name}: {steps[0]} is below 0; steps are counted from 0")
-    return steps
-
-
-READERS = {
-    "bool": _bool,
-    "int": _int,
-    "float": _number,
-    "position": position,
-    "text": _text,
-    "choice": _text,
-    "texts": _texts,
-    "ints": _ints,
-}

@@ -47,6 +47,10 @@ def two(picture, ask, row):
     return ["dog", "wolf"] if ask == 0 else ""
 
 
+def extra_calls(run):
+    return run.record()["extra_calls"]
+
+
 FULL = "red " * 74 + "red"  # as many tokens as CLIP reads at once
 CASES = [
     Case(("--negative_prompt", "red"), Run.negative, "dog, cat, castle", "red, dog, cat, castle"),
@@ -62,6 +66,9 @@ CASES = [
     Case(("--vqa_stop_step", 0.5), Run.asked, [0, 1, 2], [0, 1]),
     Case(("--vqa_stop_step", 1.0), Run.asked, [0, 1], [0, 1, 2], ("--vqa_stop_step", 2)),
     Case(("--vqa_steps", "0 2"), Run.asked, [0, 1, 2], [0, 2]),
+    Case(("--steps_of", 8), Run.asked, [0, 2], [0, 1], ("--vqa_steps", "0 2")),
+    Case(("--push", "separate"), extra_calls, 0, 3),
+    Case(("--push_scale", 0), extra_calls, 3, 0, ("--push", "separate")),
     Case(("--settle", 1), Run.asked, [0, 1, 2, 3, 4, 5, 6], [0, 1, 3], ("--steps", 8), once),
     Case(("--lag", 1), lambda run: run.record()["timelines"], ["1:+dog"], ["2:+dog"], say=once),
     Case(("--topk", 2), Run.negative, "dog", "dog, wolf", say=two),

@@ -435,3 +435,40 @@ def test_after_a_failure_what_was_not_begun_is_never_asked():
     over.set()
     oracle.thread.submit(int).result()
     assert "gone" in guide.record.failure and len(begun) < 3  # one may have been under way
+
+
+def test_terms_that_push_for_themselves_stand_alone():
+    guide = make_guide(Scripted({(0, 0): ["dog"], (1, 0): []}), images=2, push="separate", weight=1.2)
+    assert guide.negative_terms(0) is None
+    guide.observe(0, None, latents([0, 1], 0))
+    assert guide.negative_terms(1) == ["(dog:1.2)", ""]
+    assert [event.negative for event in guide.record.events] == ["(dog:1.2)", ""]
+
+
+def test_a_term_of_the_own_negative_prompt_joins_it_not_twice_but_may_push_for_itself():
+    for push, expected in (("cfg", [None] * 6), ("separate", [None, *[["dog"]] * 5])):
+        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=["big, dog"], push=push)
+        used = []
+        for call in range(6):
+            used.append(guide.negative_terms(call))
+            guide.observe(call, None, latents([0], call))
+        assert used == expected
+
+
+def test_terms_that_push_for_themselves_have_the_room_of_a_negative_prompt_of_their_own():
+    words = lambda text: len(text.split())  # noqa: E731
+    long = " ".join(["ugly"] * 75)
+    for push, terms in (("cfg", ()), ("separate", ("dog",))):
+        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=[long], push=push, count_tokens=words)
+        sample(guide)
+        assert guide.record.terms(0) == terms
+
+
+def test_found_nothing_switches_the_push_off_until_the_next_ask():
+    script = {(0, 0): ["dog"], (0, 2): [], (0, 4): ["cat"]}
+    guide = make_guide(Scripted(script), total=7, push="separate", mode="replace", steps=(0, 2, 4))
+    used = []
+    for call in range(7):
+        used.append(guide.negative_terms(call))
+        guide.observe(call, None, latents([0], call))
+    assert used == [None, ["dog"], ["dog"], None, None, ["cat"], ["cat"]]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.schedule import Clock, Rhythm, Schedule, resolve, step_of, step_of_sigma
+from lib_vlmneg.schedule import Clock, Rhythm, Schedule, resolve, scaled, step_of, step_of_sigma
 from lib_vlmneg.settings import Settings
 
 STEPS = st.integers(1, 150)
@@ -92,6 +92,24 @@ def test_a_schedule_asks_from_start_to_stop_at_every_nth_step_where_it_can_act(s
 def test_listed_steps_are_asked_whatever_start_stop_and_every_say(steps, listed):
     schedule = Schedule.of(Settings(steps=listed, start=2, stop=3, every=4), steps)
     assert schedule.wanted == tuple(sorted({step for step in listed if step < steps - 1}))
+
+
+PAPER = (5, 6, 7, 9, 12, 16, 21, 27, 34, 42)  # of 50, Chang, Kim and Choi 2025
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [(50, PAPER), (100, tuple(2 * step for step in PAPER)), (25, (3, 4, 5, 6, 8, 11, 14, 17, 21)), (5, (1, 2, 3))],
+)
+def test_steps_of_a_run_are_scaled_to_this_one(steps, asked):
+    assert Schedule.of(Settings(steps=PAPER, steps_of=50), steps).wanted == asked
+
+
+@given(STEPS, STEPS, st.data())
+def test_a_scaled_step_is_the_first_one_that_is_as_far_through_the_run(of, steps, data):
+    step = data.draw(st.integers(0, of - 1))
+    (found,) = scaled([step], of, steps)
+    assert found * of >= step * steps > (found - 1) * of
 
 
 def test_nothing_is_asked_in_a_run_of_one_step():

@@ -38,6 +38,8 @@ def values(draw):
     start, stop = chosen.get("start", 0), chosen.get("stop", 1.0)
     if type(start) is type(stop) and start >= stop:
         chosen.pop("start", None), chosen.pop("stop", None)
+    if 0 < chosen.get("steps_of", 0) <= max(chosen.get("steps", ()), default=0):
+        chosen.pop("steps_of")
     return chosen
 
 
@@ -212,6 +214,11 @@ def test_a_number_too_large_for_a_float_is_bad_input(name):
 def test_a_start_after_the_stop_is_refused(start, stop):
     said = message(start=start, stop=stop)
     assert said.startswith("start: ") and str(start) in said and str(stop) in said
+
+
+def test_a_step_that_the_run_it_is_of_does_not_have_is_refused():
+    assert Settings(steps=[0, 49], steps_of=50).steps_of == 50
+    assert message(steps=[5, 50], steps_of=50).startswith("steps: 50 is no step of a run of 50;")
 
 
 def test_enabled_needs_a_question():

@@ -13,7 +13,8 @@ from .. import __version__
 from ..errors import InputError
 from . import bench, demo, generate, oracles, record, schema, ui
 
-COMMANDS = {"demo": demo, "generate": generate, "ui": ui, "bench": bench, "record": record, "oracles": oracles, "schema": schema}
+MODULES = (demo, generate, ui, bench, record, oracles, schema)
+COMMANDS = {module.__name__.rpartition(".")[2]: module for module in MODULES}
 
 
 class _Parser(argparse.ArgumentParser):

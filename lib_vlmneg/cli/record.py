@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..record import Event, Record
-from .generate import read_record
+from .files import read_record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,8 @@ def told(record: Record) -> str:
     lines.append(
         ", ".join(f"{name} {seconds:.2f} s" for name, seconds in spent.items()) + f" of {record.generation.get('seconds')} s"
     )
+    if record.extra_calls:
+        lines.append(f"{record.extra_calls} calls of the model for the separate push")
     if record.failure:
         lines.append(f"stopped asking: {record.failure}")
     return "\n".join(lines)

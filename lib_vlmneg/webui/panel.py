@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..oracles.registry import Offer
-
 PREFIX = "vlm_negative_panel"
 
 
@@ -27,10 +25,10 @@ def panel(gr: Any, table: Callable[[], str], buttons: Mapping[str, Callable[[], 
         made[label].click(do, inputs=[], outputs=[line])
 
 
-def table_of(offers: Sequence[Offer]) -> str:
-    """As HTML."""
+def table_of(offers: Sequence[Mapping[str, Any]]) -> str:
+    """As HTML; each offer has a `name`, where it is, and whether it is `usable`."""
     lines = [("Oracle, for example", "Can be used", "Where, or why not")]
-    lines += [(offer.name, "yes" if offer.usable else "no", offer.where) for offer in offers]
+    lines += [(offer["name"], "yes" if offer["usable"] else "no", offer["where"]) for offer in offers]
     rows = ("".join(f"<td>{escape(text)}</td>" for text in line) for line in lines)
     return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 

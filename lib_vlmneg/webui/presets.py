@@ -7,6 +7,7 @@ from typing import Any
 from ..settings import Settings
 
 CUSTOM = "Custom"
+PAPER = {"mode": "replace", "push": "separate", "steps_of": 50}  # Chang, Kim and Choi 2025, VL-DNP: lists of a run of 50 steps
 PRESETS: dict[str, dict[str, Any]] = {
     "Creative": {"questions": ("creative",), "every": 4, "stop": 0.6, "clear_at_stop": True},
     "Safety": {"questions": ("safety",), "every": 2, "mode": "replace", "weight": 1.2, "topk": 2, "min_score": 0.2},
@@ -17,6 +18,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "min_score": 0.3,
         "max_terms": 6,
     },
+    "Safety, VL-DNP": {"questions": ("safety",), "steps": (5, 6, 7, 9, 12, 16, 21, 27, 34, 42), **PAPER},
+    "Safety, VL-DNP in five asks": {"questions": ("safety",), "steps": (5, 10, 20, 30, 40), **PAPER},
 }
 
 

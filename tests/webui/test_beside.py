@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .server import Server
+from .test_api import apart
 
 FOLDERS = [Path(path) for path in os.environ.get("WEBUI_BESIDE", "").split(os.pathsep) if path]
 LONG = "many words and more, " * 10
@@ -46,4 +47,9 @@ def test_beside(folder, checkpoint, tmp_path):
             assert (
                 server.draw(ours={"enabled": True, "grow": True, "replay": ["0:+big dog"]}, **request).pixels == static.pixels
             )
+            separate = {"enabled": True, "push": "separate", "replay": ["0:+big dog"]}
+            pushed = server.draw(ours=separate, **request)
+            assert pushed.note is None and pushed.pixels != pixels
+            plain, barely = server.draw(**request), server.draw(ours=separate | {"push_scale": 1e-6}, **request)
+            assert apart(plain, barely) <= 1  # what the other does is still done
             assert server.draw(**request).pixels == pixels

@@ -43,10 +43,11 @@ def ours(rng):
     choices = {
         "questions": [["auto"], ["creative"], ["safety", "What is this?"], ["creative:pet"]],
         "topk": [1, 3, 20], "min_score": [0.0, 0.5], "start": [0, 1, 0.2], "stop": [1.0, 0.6, 50], "every": [1, 2, 5],
-        "steps": [[], [0, 2], [7, 90]], "settle": [0, 1], "lag": [0, 2],
+        "steps": [[], [0, 2], [7, 90]], "steps_of": [0, 100], "settle": [0, 1], "lag": [0, 2],
         "mode": ["accumulate", "replace", "window"], "window": [1, 3],
         "suffix": ["", "thing"], "weight": [1.0, 1.3, 0.0], "max_terms": [0, 1], "max_tokens": [0, 20], "grow": [False, True],
         "negate_prompt": [False, True], "clear_at_stop": [False, True], "passes": ["both", "first", "hires"],
+        "push": ["cfg", "separate"], "push_scale": [0, 7.5, 20],
         "decode": ["auto", "full", "linear"], "replay": [[], ["1:+dog|3:+cat,-dog / 2:+hat"]],
     }  # fmt: skip
     chosen = rng.sample(sorted(choices), rng.randint(0, 6))

@@ -64,9 +64,9 @@ class Swapper:
         separate = isinstance(text, Tensor) and len(text) == self._images
         if self._calls != 2 or not separate or self._encoding is None or self._callback_takes_it():
             return None
-        names = [name for name, value in kwargs.items() if isinstance(value, Tensor) and _is_text(name)]
+        names = [name for name, value in kwargs.items() if isinstance(value, Tensor) and is_text(name)]
         self._check("encoder_hidden_states", text)
-        return args, kwargs | {name: _like(kwargs[name], self._encoding) for name in names}
+        return args, kwargs | {name: like(kwargs[name], self._encoding) for name in names}
 
     def _callback_takes_it(self) -> bool:
         return "negative_prompt_embeds" in self.tensor_inputs()
@@ -78,14 +78,14 @@ class Swapper:
     def _swapped(self, name: str, tensor: Tensor) -> Tensor:
         """`tensor` with its negative rows (the first, where both are stacked) replaced, or with the pipeline's own put back."""
         own = self._check(name, tensor[: self._images])
-        rows = own if self._encoding is None else _like(own, self._encoding)
+        rows = own if self._encoding is None else like(own, self._encoding)
         return torch.cat([rows, tensor[self._images :]]) if len(tensor) > self._images else rows
 
     def _check(self, name: str, own: Tensor) -> Tensor:
         """The pipeline's own rows, as they first came: the encoding of the user's negative prompt."""
         if name not in self._own:
             self._expected = self._expected or encode(self._pipe, self._negatives)
-            expected = _like(own, self._expected)
+            expected = like(own, self._expected)
             if expected.shape != own.shape or not torch.allclose(expected.float(), own.float(), rtol=1e-2, atol=1e-2):
                 raise RuntimeError(
                     f"{type(self._pipe).__name__} keeps its negative prompt where it is not found; use another model"
@@ -110,14 +110,16 @@ def encode(pipe: Any, texts: Sequence[str]) -> Encoding:
     return [tensor for tensor in found if isinstance(tensor, Tensor)]
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a denoiser's input of that name is made of the prompt."""
     return name.startswith(("encoder_hidden_states", "pooled_projections")) or name in (
         "encoder_attention_mask",
         "attention_mask",
+        "text_embeds",
     )
 
 
-def _like(own: Tensor, encoding: Encoding) -> Tensor:
+def like(own: Tensor, encoding: Encoding) -> Tensor:
     """The encoded tensor that takes the place of `own`: as many rows and dimensions, the same width."""
     fitting = (tensor for tensor in encoding if tensor.ndim == own.ndim and len(tensor) == len(own))
     exact = [tensor for tensor in fitting if tensor.shape[-1] == own.shape[-1] or not own.is_floating_point()]

@@ -24,8 +24,11 @@ from ...record import Record, Timeline
 from ...schedule import Clock
 from ...settings import Settings
 from .decoders import decoders
-from .negatives import Swapper
+from .push import Joined
+from .separate import Separate
 from .x0 import predicted_x0
+
+PUSHES = {"cfg": Joined, "separate": Separate}
 
 SaveX0 = Callable[[int, float, list[Image.Image]], None]
 
@@ -58,7 +61,7 @@ def draw(
 ) -> tuple[list[Image.Image], Record]:
     """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work."""
     height, width = _size(pipe, request)
-    arguments = _arguments(pipe, request, height, width, guided=bool(oracle or timelines))
+    arguments = _arguments(pipe, request, height, width, settings, guided=bool(oracle or timelines))
     offered = decoders(pipe, tiny, height, width)
     side = min(height, width) // pipe.vae_scale_factor
     decoder = choose(offered, settings.decode if oracle else "full", side, oracle.input_side if oracle else height)
@@ -76,19 +79,20 @@ def draw(
     dtype = str(pipe.dtype).removeprefix("torch.")
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
-    with _attached(pipe, guide, decoder, save_x0) as hooks:
+    with _attached(pipe, guide, request.guidance_scale, decoder, save_x0) as hooks:
         images = pipe(**arguments, **hooks).images
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return images, guide.record
 
 
 @contextmanager
-def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
+def _attached(
+    pipe: Any, guide: Guide, guidance_scale: float, decoder: Decoder, save_x0: SaveX0 | None
+) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
-    swapper = Swapper(pipe, guide.record.negatives, lambda seconds: guide.encoded(calls, seconds))
+    push = PUSHES[guide.settings.push](pipe, guide, guidance_scale)
     scheduler_step = pipe.scheduler.step
-    denoiser = getattr(pipe, "unet", None) or pipe.transformer
 
     @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
     def step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -100,31 +104,22 @@ def _attached(pipe: Any, guide: Guide, decoder: Decoder, save_x0: SaveX0 | None)
                 guide.observe(calls, sigma, x0)
                 if save_x0:
                     save_x0(calls, float(timestep), decoder(x0))
-        return scheduler_step(model_output, timestep, sample, *args, **kwargs)
+        return scheduler_step(push.guided(calls, model_output), timestep, sample, *args, **kwargs)
 
     def on_step_end(_: Any, index: int, timestep: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls = index + 1
-        with guide.guarded(calls):
-            swapper.use(guide.negatives(calls))
-            return swapper.in_callback(inputs)
-        return {}
+        return push.step_ended(calls, inputs)
 
-    def before_denoiser(module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
-        with guide.guarded(calls):
-            return swapper.before_denoiser(module, args, kwargs)
-        return None
-
-    hook = denoiser.register_forward_pre_hook(before_denoiser, with_kwargs=True)
     pipe.scheduler.step = step
     try:
-        yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": swapper.tensor_inputs()}
+        with push.attached(getattr(pipe, "unet", None) or pipe.transformer):
+            yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": push.tensor_inputs()}
     finally:
         del pipe.scheduler.step
-        hook.remove()
 
 
-def _arguments(pipe: Any, request: Request, height: int, width: int, guided: bool) -> dict[str, Any]:
+def _arguments(pipe: Any, request: Request, height: int, width: int, settings: Settings, guided: bool) -> dict[str, Any]:
     """What the pipeline is called with."""
     accepted = inspect.signature(pipe.__call__).parameters
     name = type(pipe).__name__
@@ -134,8 +129,10 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, guided: boo
         )
     if "callback_on_step_end" not in accepted:
         raise InputError(f"model: {name} lets nobody in between its steps; use another")
-    if guided and request.guidance_scale <= 1:
-        raise InputError(f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1")
+    if guided and request.guidance_scale <= 1 and settings.push == "cfg":
+        raise InputError(
+            f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1, or push separate"
+        )
     arguments = {
         "prompt": [request.prompt] * request.batch,
         "negative_prompt": [request.negative_prompt] * request.batch,

@@ -38,7 +38,7 @@ class Administration:
 
     def add_routes(self, app: Any) -> None:
         """on_app_started()."""
-        add_routes(app, lambda: [asdict(offer) for offer in offers()], self._extension.release)
+        add_routes(app, offers, self._extension.release)
 
     def close(self) -> None:
         """on_script_unloaded()."""
@@ -53,10 +53,11 @@ class Administration:
         return done
 
 
-def offers() -> list[registry.Offer]:
+def offers() -> list[dict[str, Any]]:
     """Which oracles can be used here and now; where the servers' JSON is wrong, what is wrong with it in their place."""
     try:
-        return registry.offers(models.means())
+        found = registry.offers(models.means())
     except InputError as error:
         wrong = registry.Offer(registry.REMOTE, str(error), usable=False)
-        return [*registry.offers(registry.Means(packages=models.packages_folder())), wrong]
+        found = [*registry.offers(registry.Means(packages=models.packages_folder())), wrong]
+    return [asdict(offer) for offer in found]

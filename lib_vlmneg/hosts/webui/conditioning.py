@@ -19,10 +19,14 @@ class Encoder:
     """Encodes negative prompts with the host's own conditioning, once for each set of texts and each model."""
 
     def __init__(self, p: Any, denoiser: Any):
-        self._p, self._size = p, host.size_of(p)
+        self._p, self._denoiser, self._size = p, denoiser, host.size_of(p)
         self._steps = host.prompt_steps(p, denoiser)
         self._forms: dict[str, list[tuple[int, str]]] = {}
         self._kept: tuple[Any, tuple[str, ...], Any] | None = None
+
+    def another(self) -> Encoder:
+        """One that keeps other texts."""
+        return Encoder(self._p, self._denoiser)
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a negative prompt; of one with prompt editing, those of its longest form."""
@@ -68,6 +72,15 @@ class Encoder:
             name = "hr_distilled_cfg" if host.in_hires(self._p) else "distilled_cfg_scale"
             found.distilled_cfg_scale = getattr(self._p, name, None)
         return found
+
+
+def rows_of(cond: Any, count: int) -> Any:
+    """The first rows of a cond, of the same type."""
+    if not isinstance(cond, dict):
+        return cond[:count]
+    found = copy.copy(cond)
+    found.update({name: value[:count] for name, value in cond.items() if isinstance(value, Tensor)})
+    return found
 
 
 def in_place_of(like: Any, rows: dict[str, Tensor]) -> Any:

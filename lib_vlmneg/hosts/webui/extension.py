@@ -52,13 +52,14 @@ class Extension:
         if generation and (current := generation.enter(params)):
             self._pass = current
             current.before(params)
-            generation.report(current)
+            current.report()
 
     def on_cfg_after_cfg(self, params: Any) -> None:
         """After the same call; these params do not say of which generation."""
         current, self._pass = self._pass, None
         if current:
             current.after(params)
+            current.report()
 
     def end(self, p: Any, processed: Any) -> None:
         """postprocess(): not called after an exception, so that nothing may depend on it but what is written."""

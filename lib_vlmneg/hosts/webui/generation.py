@@ -13,7 +13,7 @@ from ...record import Record, Timeline, join_passes, split_passes
 from ...settings import Settings
 from ...sheet import contact_sheet
 from . import host
-from .passes import Pass
+from .passes import PUSHES, Pass
 
 NAMES = {False: "first", True: "hires"}
 
@@ -35,18 +35,13 @@ class Generation:
         key = (getattr(self.p, "iteration", 0), hires)
         current = self.passes.get(key)
         if current is None or not current.goes_on(params.denoiser):
-            if current is None and params.text_uncond is None:
+            if current is None and params.text_uncond is None and PUSHES[self.settings.push].needs_uncond:
                 return self._give_up(host.uncond_unused(params, self.p))
             try:
                 current = self.passes[key] = Pass(self.p, params, self.settings, self.oracle, self._timelines(*key))
             except Exception as error:  # whatever it is, the picture is drawn without us
                 return self._give_up(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
         return current
-
-    def report(self, current: Pass) -> None:
-        """Says what went wrong in a pass, once."""
-        if current.guide.record.failure:
-            host.say(self.p, current.guide.record.failure)
 
     def timeline(self, p: Any = None, index: int = 0, all_prompts: Any = None, **_: Any) -> str | None:
         """The host asks for this when it writes the parameters of a picture (processing.py:786); `index` is in this batch."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from PIL import Image
@@ -15,6 +14,10 @@ from ...schedule import Clock
 from ...settings import Settings
 from . import decoders, host, memory
 from .conditioning import Encoder
+from .push import Joined
+from .separate import Separate
+
+PUSHES = {"cfg": Joined, "separate": Separate}
 
 
 class Pass:
@@ -26,7 +29,7 @@ class Pass:
         self._hires = host.in_hires(p)
         self._sample: tuple[Tensor, Tensor] | None = None
         self.seen: list[tuple[Event, Image.Image]] = []
-        self._encoder = Encoder(p, params.denoiser)
+        encoder = Encoder(p, params.denoiser)
         prompts, negatives = host.texts_of(p)
         steps = max(1, params.denoiser.steps or params.total_sampling_steps)
         sigma = float(params.sigma[0])
@@ -35,37 +38,38 @@ class Pass:
         decoder = None
         if oracle is not None:
             decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), oracle.input_side)
-        count = self._encoder.count_tokens
+        count = encoder.count_tokens
         clock = Clock(steps, calls, sigmas)
         watch = self._keep if settings.previews else None
         self.guide = Guide(settings, clock, prompts, negatives, oracle, decoder, count, timelines, watch, host.is_stopped)
+        self._push = PUSHES[settings.push](p, self.guide, encoder)
 
     def goes_on(self, denoiser: Any) -> bool:
         """Whether this call belongs to the pass: img2img keeps one denoiser for all batches, and starts it from 0 again."""
         return denoiser is self.denoiser and denoiser.step > self._last and host.in_hires(self._p) == self._hires
 
     def before(self, params: Any) -> None:
-        """on_cfg_denoiser: puts the negatives in force into the uncond of this very call."""
+        """on_cfg_denoiser: brings the negatives in force into this very call."""
         call, sigma = params.denoiser.step, float(params.sigma[0])
         self._last, self._sample = call, None
-        if reason := host.uncond_unused(params, self._p):
-            self.guide.record.generation.setdefault("unused", {}).setdefault(reason, []).append(call)
-            return
-        with self.guide.guarded(call):
-            if texts := self.guide.negatives(call, sigma):
-                params.text_uncond = self._encoded(texts, call, params)
-        if self.guide.wants(call, sigma):
+        if self._push.before(call, params) and self.guide.wants(call, sigma):
             rows = len(self.guide.record.prompts)  # AUTOMATIC1111 stacks the latents for every cond; the last are uncond's
             self._sample = (params.x[-rows:], params.sigma[-rows:])
 
     def after(self, params: Any) -> None:
         """on_cfg_after_cfg: shows the guide x0."""
+        call = self._last
+        predicted = self._push.after(call, params.x)
         if self._sample is None:
             return
         (x, sigma), self._sample = self._sample, None
-        call = self._last
         with self.guide.guarded(call), memory.borrowed(self._p, x):
-            self.guide.observe(call, float(sigma[0]), self._x0(params.x, x, sigma))
+            self.guide.observe(call, float(sigma[0]), self._x0(predicted, x, sigma))
+
+    def report(self) -> None:
+        """Says what went wrong, once."""
+        if self.guide.record.failure:
+            host.say(self._p, self.guide.record.failure)
 
     def _keep(self, event: Event, picture: Image.Image) -> None:
         self.seen.append((event, picture))
@@ -75,12 +79,3 @@ class Pass:
         if host.is_forge():
             return predicted
         return self.denoiser.get_pred_x0(x, predicted, sigma)
-
-    def _encoded(self, texts: list[str], call: int, params: Any) -> Any:
-        if self._encoder.has(texts, call):
-            return self._encoder.encode(texts, call, params.text_uncond)
-        began = time.perf_counter()
-        with memory.borrowed(self._p, params.x):
-            found = self._encoder.encode(texts, call, params.text_uncond)
-        self.guide.encoded(call, time.perf_counter() - began)
-        return found

@@ -24,6 +24,10 @@ class Script(scripts.Script):
     def process(self, p, wanted=None, *_):
         p._probe = wanted if isinstance(wanted, dict) else {}
 
+    def postprocess(self, p, processed, *_):
+        for hook in getattr(p, "_probe", {}).pop("hooks", []):
+            hook.remove()
+
     def postprocess_image(self, p, shown, wanted=None, *_):
         """As ADetailer: another generation of the same process, with this one's script runner and a copy of its attributes."""
         if isinstance(wanted, dict) and wanted.get("inner") and not isinstance(p, processing.StableDiffusionProcessingImg2Img):
@@ -43,6 +47,8 @@ def before(params):
     wanted = getattr(params.denoiser.p, "_probe", None) or {}
     if params.denoiser.step == wanted.get("fail_at"):
         params.x = params.text_cond = None  # the host swallows what a callback raises
+    if wanted.get("alone") == "fails":
+        fail_alone(params)
     if wanted.get("marked"):
         params.text_cond = marked(params.text_cond, MARKED)
         params.text_uncond = marked(params.text_uncond, -MARKED)
@@ -52,6 +58,18 @@ def before(params):
             unet.forward = lambda x, timesteps=None, context=None, **more: unet._probe_forward(
                 x, timesteps, bare(context), **more
             )
+
+
+def fail_alone(params):
+    """Until the picture is drawn the model refuses a single image, as if it had no room for one more branch."""
+    model = params.denoiser.p.sd_model
+    unet = (model.forge_objects.unet.model if hasattr(model, "forge_objects") else model.model).diffusion_model
+
+    def refuse(_, given):
+        if len(given[0]) == 1:
+            raise RuntimeError("no room")
+
+    params.denoiser.p._probe.setdefault("hooks", []).append(unet.register_forward_pre_hook(refuse))
 
 
 def marked(cond, value):
