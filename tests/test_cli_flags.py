@@ -173,6 +173,17 @@ def test_device_and_dtype_are_the_pipelines(tmp_path):
     assert 0 < np.abs(one - other).mean() < 20
 
 
+@shows("--oracle_device", "--oracle_dtype")
+def test_the_oracle_has_a_device_and_dtype_of_its_own(tmp_path):
+    oracle = ("--oracle_id", weights() / "vilt", "--oracle_device", "cpu")
+    single, half = (Run(tmp_path / dtype, *oracle, "--oracle_dtype", dtype) for dtype in ("float32", "bfloat16"))
+    assert single.pipe.unet.dtype == half.pipe.unet.dtype == torch.float32
+    scores = [run.record()["events"][0]["answers"][0][0][1] for run in (single, half)]
+    assert scores[0] != scores[1] and scores[0] == pytest.approx(scores[1], abs=0.1)
+    wrong = Run(tmp_path / "wrong", "--oracle_id", weights() / "vilt", "--oracle_device", "abacus")
+    assert wrong.status == 2 and wrong.err.startswith("vlm-negative: device: 'abacus' is not to be had here")
+
+
 @shows("--tiny_decoder")
 def test_the_oracle_sees_through_the_tiny_decoder_that_is_given(tmp_path):
     torch.manual_seed(9)
