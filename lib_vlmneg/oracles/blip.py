@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..devices import autocast
+from ..devices import autocast, lighten
 from .base import Answer
 from .local import LocalOracle
 from .sequences import grouped, write
@@ -24,10 +24,11 @@ class BlipOracle(LocalOracle):
         self.input_side = int(self._pictures.size["height"])
 
     def read(self, name: str) -> tuple[Any, Any]:
-        """In single precision."""
+        """In single precision, but for what gains from another."""
         from transformers import BlipForQuestionAnswering, BlipProcessor
 
-        return BlipProcessor.from_pretrained(name), BlipForQuestionAnswering.from_pretrained(name).float()
+        model = BlipForQuestionAnswering.from_pretrained(name).float()
+        return BlipProcessor.from_pretrained(name), lighten(model, self.dtype)
 
     def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers by beam search."""

@@ -41,6 +41,7 @@ class ChatOracle(LocalOracle):
         tokenizer.padding_side = "left"  # so that all answers begin at the same place
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
+        _whole(self.processor.image_processor)
         self._vocabulary = Vocabulary(prompting.vocabulary, tokenizer) if prompting.vocabulary else None
 
     def read(self, name: str) -> tuple[Any, Any]:
@@ -89,6 +90,13 @@ class ChatOracle(LocalOracle):
     def _turn(self, question: str) -> dict[str, Any]:
         text = f"{question} {self.prompting.instruction}".strip()
         return {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}
+
+
+def _whole(pictures: Any) -> None:
+    """Idefics3 and SmolVLM enlarge a picture to 2048 px and see 17 pieces of it, to read small print; here it is one."""
+    if getattr(pictures, "do_image_splitting", False):
+        pictures.do_image_splitting = False
+        pictures.size = pictures.max_image_size
 
 
 def _fitted(image: Image.Image) -> Image.Image:

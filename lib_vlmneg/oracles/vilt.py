@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..devices import autocast
+from ..devices import autocast, lighten
 from .base import Answer
 from .local import LocalOracle
 
@@ -23,10 +23,11 @@ class ViltOracle(LocalOracle):
         self.input_side = int(self._pictures.size["shortest_edge"])
 
     def read(self, name: str) -> tuple[Any, Any]:
-        """In single precision."""
+        """In single precision, but for what gains from another."""
         from transformers import ViltForQuestionAnswering, ViltProcessor
 
-        return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name).float()
+        model = ViltForQuestionAnswering.from_pretrained(name).float()
+        return ViltProcessor.from_pretrained(name), lighten(model, self.dtype)
 
     def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
         """For each image, for each question, the `topk` likeliest of the model's labels."""
