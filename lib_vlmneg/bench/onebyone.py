@@ -40,7 +40,7 @@ def _blip(name: str, device: torch.device) -> Ask:
 
     def ask(image: Image.Image, question: str) -> str:
         written = model.generate(**processor(image, question, return_tensors="pt").to(device), max_new_tokens=MOST_TOKENS)
-        return processor.decode(written[0], skip_special_tokens=True).strip()
+        return processor.decode(written[0, 1:], skip_special_tokens=True).strip()
 
     return ask
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -136,13 +137,10 @@ def _grown(way: str, folder: str, device: str) -> float | None:
 
 
 def _peak() -> float | None:
-    """MB that this process had at most; None where the system does not say."""
-    with suppress(ImportError):
-        import resource
-        import sys
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return None
+    """MB that this process had at most; None where the system does not say (getrusage: its parent's, at times)."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.is_file() else None
+    return int(found[1]) / 1024 if found else None
 
 
 def table(figures: dict[str, Any]) -> str:
