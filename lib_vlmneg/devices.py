@@ -50,8 +50,20 @@ def read_places(text: str) -> dict[str, tuple[str, str]]:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
-    """Computes in `dtype` what gains from it; weights stay as they are."""
+    """Computes in `dtype` what gains from it; see `lighten` for the weights."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def lighten(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
+    """Keeps in `dtype` the weights that `autocast` casts to it at every call: the same numbers, sooner, in half the memory.
+
+    A weight that an embedding shares is parted from it, which stays as it is.
+    """
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and dtype != torch.float32:
+            for name, weight in module.named_parameters(recurse=False):
+                setattr(module, name, torch.nn.Parameter(weight.data.to(dtype), requires_grad=False))
+    return model
 
 
 def _cpu_has_bfloat16() -> bool:

@@ -3,7 +3,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype, read_places
+from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype, lighten, read_places
 from lib_vlmneg.errors import InputError
 
 CPU = torch.device("cpu")
@@ -49,3 +49,21 @@ def test_places_by_name_of_the_oracle():
 def test_a_place_without_a_device_is_bad_input(line):
     with pytest.raises(InputError, match=rf"^places: '{line.strip()}' is not a name and a device; write for example"):
         read_places("a cpu\n" + line)
+
+
+def test_lightened_weights_give_the_numbers_that_autocast_gives():
+    torch.manual_seed(0)
+    words, linear = torch.nn.Embedding(7, 16), torch.nn.Linear(16, 7)
+    linear.weight = words.weight  # as language models tie them
+    model = torch.nn.Sequential(words, torch.nn.LayerNorm(16), linear)
+    with torch.no_grad(), autocast(torch.device("cpu"), torch.bfloat16):
+        before = model(torch.arange(7))
+        assert torch.equal(lighten(model, torch.bfloat16)(torch.arange(7)), before)
+    assert linear.weight.dtype == linear.bias.dtype == torch.bfloat16
+    assert words.weight.dtype == model[1].weight.dtype == torch.float32
+
+
+def test_single_precision_leaves_the_weights_alone():
+    linear = torch.nn.Linear(4, 4)
+    weight = linear.weight
+    assert lighten(linear, torch.float32) is linear and linear.weight is weight

@@ -74,6 +74,12 @@ def test_a_chat_model_can_be_held_to_a_vocabulary(tmp_path):
             assert all(text in ("dog", "main object") for group in image for text in group)
 
 
+def test_a_chat_model_that_sees_pieces_sees_the_whole(tmp_path):
+    oracle = load(str(tiny_vlms.idefics3(tmp_path)), "cpu", "float32")
+    seen = oracle._inputs([(image.convert("RGB"), QUESTIONS[0]) for image in IMAGES])["pixel_values"]
+    assert seen.shape == (len(IMAGES), 1, 3, tiny_vlms.SIDE, tiny_vlms.SIDE)
+
+
 @pytest.mark.parametrize("name", ["/no/such/folder", "no-such/model"])
 def test_a_model_that_is_not_there(name):
     with pytest.raises(InputError, match="cannot be loaded") as said:

@@ -138,8 +138,7 @@ def auto_pictures(kind: str, **given: Any) -> Any:
     names = {"idefics3": "Idefics3ImageProcessor", "smolvlm": "SmolVLMImageProcessor", "qwen2_vl": "Qwen2VLImageProcessor"}
     pil = "" if find_spec("torchvision") else "pil_"
     module = import_module(f"transformers.models.{kind}.image_processing_{pil}{kind}")
-    edge = {"longest_edge": SIDE}
-    given = given or {"size": edge, "max_image_size": edge, "do_image_splitting": False}
+    given = given or {"size": {"longest_edge": 4 * SIDE}, "max_image_size": {"longest_edge": SIDE}}  # in pieces, as they come
     return getattr(module, names[kind] + ("Pil" if pil else ""))(**given)
 
 

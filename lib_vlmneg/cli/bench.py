@@ -6,17 +6,19 @@ import argparse
 import json
 from pathlib import Path
 
-from ..bench import creativity, speed
+from ..bench import creativity, oracles, speed
 from ..errors import InputError
 from ..miniature.grid import grid
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which table, and how much is measured."""
-    tables = "creativity: how far from the cliche, and still what was asked for; speed: seconds plain and guided"
-    parser.add_argument("table", choices=["creativity", "speed"], help=tables)
+    tables = "creativity: how far from the cliche, and still what was asked for; speed: seconds plain and guided; "
+    tables += "oracles: what a question costs, beside asking one by one"
+    parser.add_argument("table", choices=["creativity", "speed", "oracles"], help=tables)
+    parser.add_argument("--oracle", default="miniature", help="of the table oracles: an id on the hub or a folder")
     parser.add_argument("--prompt", default=creativity.PROMPT, help=f"default: {creativity.PROMPT}")
-    parser.add_argument("--seeds", type=int, default=100, help="pictures of each sort (default: 100)")
+    parser.add_argument("--seeds", type=int, default=100, help="pictures of each sort, or rounds (default: 100)")
     parser.add_argument("--steps", type=int, default=28, help="default: 28")
     parser.add_argument("--guidance_scale", type=float, default=4.5, help="default: 4.5")
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
@@ -30,6 +32,9 @@ def run(options: argparse.Namespace) -> None:
     if options.table == "speed":
         figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
         print(speed.table(figures))
+    elif options.table == "oracles":
+        figures = oracles.measure(options.oracle, options.seeds, options.steps)
+        print(oracles.table(figures))
     else:
         figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
         print(creativity.table(figures))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -33,6 +32,7 @@ class ChatOracle(LocalOracle):
     """A chat model. All images and questions are one batch; greedy, or `topk` beams."""
 
     input_side = SIDE
+    casts = False  # these models are large, and made for it
 
     def __init__(self, name: str, device: str = "auto", dtype: str = "auto", prompting: Prompting = Prompting()):
         super().__init__(name, device, dtype)
@@ -41,11 +41,8 @@ class ChatOracle(LocalOracle):
         tokenizer.padding_side = "left"  # so that all answers begin at the same place
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
+        _whole(self.processor.image_processor)
         self._vocabulary = Vocabulary(prompting.vocabulary, tokenizer) if prompting.vocabulary else None
-
-    def kept_in(self) -> torch.dtype:
-        """What it computes in: these models are large."""
-        return self.dtype
 
     def read(self, name: str, **how: Any) -> tuple[Any, Any]:
         """By transformers' auto classes."""
@@ -92,6 +89,13 @@ class ChatOracle(LocalOracle):
     def _turn(self, question: str) -> dict[str, Any]:
         text = f"{question} {self.prompting.instruction}".strip()
         return {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}
+
+
+def _whole(pictures: Any) -> None:
+    """Idefics3 and SmolVLM enlarge a picture to 2048 px and see 17 pieces of it, to read small print; here it is one."""
+    if getattr(pictures, "do_image_splitting", False):
+        pictures.do_image_splitting = False
+        pictures.size = pictures.max_image_size
 
 
 def _fitted(image: Image.Image) -> Image.Image:

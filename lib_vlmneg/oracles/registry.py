@@ -91,18 +91,27 @@ def load(name: str, device: str = "auto", dtype: str = "auto", means: Means | No
 
 def reader_of(model_type: str) -> Callable[[str, str, str], Oracle]:
     """What reads models of this type."""
-    kind = next((kind for kind in KINDS if kind.model_type == model_type), None)
-    if kind and kind.reader == VILT:
+    family = _family(model_type)
+    if family == VILT:
         from .vilt import ViltOracle
 
         return ViltOracle
-    if kind and kind.reader == BLIP:
+    if family == BLIP:
         from .blip import BlipOracle
 
         return BlipOracle
     from .chat import ChatOracle
 
     return ChatOracle
+
+
+def family_of(name: str) -> str:
+    """VILT, BLIP or CHAT: how a model is asked. Raises InputError."""
+    return _family(type_of(name))
+
+
+def _family(model_type: str) -> str:
+    return next((kind.reader for kind in KINDS if kind.model_type == model_type), CHAT)
 
 
 def _remote(name: str, means: Means) -> Oracle:

@@ -63,7 +63,12 @@ def _loading(field: str, name: str) -> Iterator[None]:
 def load_oracle(name: str, device: str = "auto", dtype: str = "auto", means: registry.Means | None = None) -> Oracle:
     """The oracle of that name or folder; miniature is the one that ships. Raises InputError."""
     _read_quietly()
-    return registry.load(str(_shipped(miniature.VILT)) if name == MINIATURE else name, device, dtype, means)
+    return registry.load(folder_of(name), device, dtype, means)
+
+
+def folder_of(oracle: str) -> str:
+    """Its name, or the folder of the one that ships. Raises InputError."""
+    return str(_shipped(miniature.VILT)) if oracle == MINIATURE else oracle
 
 
 def _shipped(folder: Path) -> Path:
