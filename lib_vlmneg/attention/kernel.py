@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 from torch import Tensor, nn
@@ -37,7 +37,14 @@ class Answering(TorchFunctionMode):
         return self._answered(func, *args, **kwargs)
 
     def _answered(
-        self, func: Kernel, query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any
+        self,
+        func: Kernel,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        *args: Any,
+        **kwargs: Any,
     ) -> Tensor:
         def attend(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
             return func(q, k, v, attn_mask, *args, **kwargs)
@@ -46,35 +53,35 @@ class Answering(TorchFunctionMode):
 
 
 @contextmanager
-def answered(modules: Mapping[str, tuple[nn.Module, Answer]], when: Callable[[], bool]) -> Iterator[None]:
-    """Has the kernel calls of these modules (by name, with the answer for each) answered, in forwards at which `when()`.
+def answered(answers: Iterable[tuple[str, nn.Module, Answer]], when: Callable[[], bool]) -> Iterator[None]:
+    """Answers the kernel call of each module (name, module, answer) in those forwards at which `when()` is true.
 
     Nothing stays on the modules afterwards. A forward raises InputError if it asks no kernel.
     """
-    hidden = {name: vars(module).get("forward") for name, (module, _) in modules.items()}
+    put_on: list[tuple[nn.Module, Any]] = []
     try:
-        for name, (module, answer) in modules.items():
-            module.forward = partial_forward(name, module.forward, answer, when)
+        for name, module, answer in answers:
+            put_on.append((module, vars(module).get("forward")))  # a forward of its own: another's wrapper, put on before
+            module.forward = _with_answer(name, module.forward, answer, when)
         yield
     finally:
-        for name, (module, _) in modules.items():
-            if hidden[name] is None:
-                vars(module).pop("forward", None)
-            else:
-                module.forward = hidden[name]
+        for module, before in reversed(put_on):
+            del module.forward
+            if before is not None:
+                module.forward = before
 
 
-def partial_forward(name: str, forward: Callable[..., Any], answer: Answer, when: Callable[[], bool]) -> Callable[..., Any]:
-    """`forward` with its kernel call answered."""
-
+def _with_answer(name: str, forward: Callable[..., Any], answer: Answer, when: Callable[[], bool]) -> Callable[..., Any]:
     @wraps(forward)
-    def with_answer(*args: Any, **kwargs: Any) -> Any:
+    def answering(*args: Any, **kwargs: Any) -> Any:
         if not when():
             return forward(*args, **kwargs)
         with Answering(answer) as kernel:
             out = forward(*args, **kwargs)
         if not kernel.asked:
-            raise InputError(f"attention: {name} does not use torch's scaled_dot_product_attention; switch the model back to it")
+            raise InputError(
+                f"attention: {name} does not use torch's scaled_dot_product_attention; switch the model back to it"
+            )
         return out
 
-    return with_answer
+    return answering

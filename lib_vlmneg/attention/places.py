@@ -11,16 +11,17 @@ ALL = "all"
 Where = TypeVar("Where")
 
 
-def numbered(found: Iterable[tuple[str, Where]]) -> dict[str, list[Where]]:
-    """Places by name: `found` gives for each attention its group (down, mid, up, joint, double, single, cross), in order.
+def numbered(found: Iterable[tuple[str, Where]]) -> dict[str, Where]:
+    """Places by name, counted within each group: down.0, down.1, mid.0.
 
-    Each becomes a place of its own, counted within its group: down.0, down.1, mid.0.
+    `found` gives them in order with their group: down, mid and up in a U-Net, where a place is a spatial transformer; joint
+    in SD3, double and single in Flux, cross in Wan, where it is a block.
     """
     counts: dict[str, int] = {}
-    places: dict[str, list[Where]] = {}
-    for group, module in found:
-        places[f"{group}.{counts.get(group, 0)}"] = [module]
-        counts[group] = counts.get(group, 0) + 1
+    places: dict[str, Where] = {}
+    for group, place in found:
+        number = counts.get(group, 0)
+        places[f"{group}.{number}"], counts[group] = place, number + 1
     return places
 
 
