@@ -269,7 +269,7 @@ def test_start_end_and_blocks():
     def at(progress, push):
         with attached(pipe, push, 1) as attachment:
             attachment.use(["dog"])
-            attachment.progress = progress
+            attachment.at(progress)
             return latents(pipe)
 
     assert torch.equal(at(0.4, Push(start=0.5)), plain)

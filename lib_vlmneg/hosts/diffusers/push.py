@@ -24,7 +24,7 @@ from .push_text import encode_negative
 
 
 class Attachment:
-    """What a generation is pushed away from. Set `progress`, the share of the run that is done, before each step."""
+    """What the generation under way is pushed away from."""
 
     def __init__(self, pipe: Any, push: Push, images: int):
         self._pipe, self._family, self._images = pipe, family(pipe), images
@@ -32,13 +32,8 @@ class Attachment:
         self._first: Tensor | None = None
         self.pushing = Pushing(_fitting(push, self._family))
 
-    @property
-    def progress(self) -> float:
-        """The share of the run that is done, 0 to 1; `start` and `end` of the push go by it."""
-        return self.pushing.progress
-
-    @progress.setter
-    def progress(self, share: float) -> None:
+    def at(self, share: float) -> None:
+        """Tells the share of the run that is done, 0 to 1, before a step; `start` and `end` of the push go by it."""
         self.pushing.progress = share
 
     def use(self, texts: Sequence[str]) -> None:
