@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from types import SimpleNamespace
 
 import pipelines
 import pytest
@@ -10,7 +11,9 @@ import torch
 from torch.nn import functional
 
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
+from lib_vlmneg.attention.negative import Negative
 from lib_vlmneg.attention.push import Push
+from lib_vlmneg.attention.strengths import clean_scale, suited
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
 from lib_vlmneg.hosts.diffusers.families import denoiser, family, places
@@ -143,6 +146,37 @@ def test_compat_is_the_public_codes_mask(monkeypatch):
     found = pushed(pipe, Push(method, compat=True), ["dog"])
     torch.testing.assert_close(found, latents_by_hand(pipe, method, "dog", monkeypatch, twice=True), rtol=1e-3, atol=1e-3)
     assert (found - pushed(pipe, Push(method), ["dog"])).abs().max() > 0.01
+
+
+def test_the_clean_scale_comes_nearest_to_compats():
+    """On a block as it is drawn at random, where the two copies of the negative are alike."""
+    from diffusers import SD3Transformer2DModel
+
+    torch.manual_seed(0)
+    shape = {"num_attention_heads": 4, "attention_head_dim": 16, "caption_projection_dim": 64, "pos_embed_max_size": 16}
+    shape |= {"sample_size": 16, "num_layers": 2, "joint_attention_dim": 32, "pooled_projection_dim": 32}
+    pipe = SimpleNamespace(transformer=SD3Transformer2DModel(**shape).eval())
+    inputs = {"hidden_states": torch.randn(1, 16, 16, 16), "timestep": torch.tensor([500.0])}
+    inputs |= {"encoder_hidden_states": torch.randn(1, 20, 32), "pooled_projections": torch.randn(1, 32)}
+
+    @torch.no_grad()
+    def out(scale, compat):
+        with attached(pipe, Push(ValueSignFlip(scale, 0.1), compat=compat), 1) as attachment:
+            attachment.pushing.negative = negative
+            return pipe.transformer(**inputs, return_dict=False)[0]
+
+    negative = Negative.of([torch.randn(6, 32)])
+    for scale in (2.0, 3.5):
+        target = out(scale, True)
+        distance = {tenth / 10: (out(tenth / 10, False) - target).norm() for tenth in range(45)}
+        assert abs(min(distance, key=distance.get) - clean_scale(scale, 0.1)) <= 0.3
+
+
+def test_every_method_has_a_strength_for_every_family():
+    assert suited("nag", "sd3") == NormalizedAttention(4.0, 2.5, 0.125)
+    assert suited("nasa", "wan") == NegativeAway(0.25)
+    with pytest.raises(InputError, match=r"^method: 'vfs' is none; choose one of vsf, nag, nasa$"):
+        suited("vfs", "sd15")
 
 
 @pytest.mark.parametrize("method", METHODS, ids=IDS)

@@ -93,9 +93,6 @@ def _where_seen(negative: Tokens, pushed: Tensor, plain: Tensor) -> Tensor:
     return torch.where((negative.bias > -torch.inf).any(-1, keepdim=True), pushed, plain)
 
 
-METHODS = {method.name: method for method in (ValueSignFlip, NormalizedAttention, NegativeAway)}
-
-
 def number(field: str, value: object, low: float = 0.0, high: float = math.inf) -> float:
     """`value` as a number from `low` to `high`. Raises InputError."""
     allowed = f"a number from {low:g} up" if high == math.inf else f"a number from {low:g} to {high:g}"
@@ -106,3 +103,6 @@ def number(field: str, value: object, low: float = 0.0, high: float = math.inf) 
     if not (low <= found <= high and math.isfinite(found)):
         raise InputError(f"{field}: {value!r} is out of range; give {allowed}")
     return found
+
+
+METHODS = {method.name: method for method in (ValueSignFlip, NormalizedAttention, NegativeAway)}
