@@ -16,7 +16,7 @@ from lib_vlmneg.attention.push import Push
 from lib_vlmneg.attention.strengths import clean_scale, suited
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
-from lib_vlmneg.hosts.diffusers.families import denoiser, family, places
+from lib_vlmneg.hosts.diffusers.families import denoiser, family, places, strengths_of
 from lib_vlmneg.hosts.diffusers.push import attached
 from lib_vlmneg.hosts.diffusers.push_text import encode_negative
 
@@ -173,6 +173,7 @@ def test_the_clean_scale_comes_nearest_to_compats():
 
 
 def test_every_method_has_a_strength_for_every_family():
+    assert [strengths_of(pipeline(name)) for name in PIPELINES] == ["sd15", "sdxl", "sd3", "flux", "wan"]
     assert suited("nag", "sd3") == NormalizedAttention(4.0, 2.5, 0.125)
     assert suited("nasa", "wan") == NegativeAway(0.25)
     with pytest.raises(InputError, match=r"^method: 'vfs' is none; choose one of vsf, nag, nasa$"):
@@ -370,6 +371,12 @@ def test_what_cannot_be_is_said():
     with (
         pytest.raises(InputError, match=r"^compat: the public code's way is for vsf on SD3"),
         attached(pipe, Push(compat=True), 1),
+    ):
+        pass
+
+    with (
+        pytest.raises(InputError, match=r"^pooled: 1.5 is for Flux, not unet; leave it at 1$"),
+        attached(pipe, Push(pooled=1.5), 1),
     ):
         pass
 

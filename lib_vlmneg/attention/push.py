@@ -32,6 +32,15 @@ class Push:
         if self.start >= self.end:
             raise InputError(f"start: {self.start:g} is not before end {self.end:g}; move one of them")
 
+    def check(self, family: str) -> None:
+        """Raises InputError for what a family of models (unet, sd3, flux, wan) has not."""
+        if self.compat and (family != "sd3" or self.method.name != "vsf"):
+            raise InputError(
+                f"compat: the public code's way is for vsf on SD3, not {self.method.name} on {family}; switch it off"
+            )
+        if self.pooled != 1 and family != "flux":
+            raise InputError(f"pooled: {self.pooled:g} is for Flux, not {family}; leave it at 1")
+
     def at(self, progress: float) -> bool:
         """Whether it pushes at this share of the run."""
         return self.start <= progress < self.end

@@ -52,6 +52,14 @@ def family(pipe: Any) -> Family:
     return found
 
 
+def strengths_of(pipe: Any) -> str:
+    """The family that attention.strengths knows a pipeline by. Raises InputError as `family`."""
+    name = family(pipe).name
+    if name != "unet":
+        return name
+    return "sdxl" if denoiser(pipe).config.addition_embed_type == "text_time" else "sd15"
+
+
 def places(module: nn.Module) -> dict[str, list[nn.Module]]:
     """The attention modules that read the text, by place (see attention.places)."""
     return numbered(_found(module))

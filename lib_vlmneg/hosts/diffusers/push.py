@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from ...attention.places import chosen
 from ...attention.push import Push, Pushing
 from ...attention.tokens import Kernel
 from ...errors import InputError
-from .families import Family, denoiser, family, places
+from .families import denoiser, family, places
 from .push_text import encode_negative
 
 
@@ -30,7 +29,8 @@ class Attachment:
         self._pipe, self._family, self._images = pipe, family(pipe), images
         self._texts: tuple[str, ...] = ()
         self._first: Tensor | None = None
-        self.pushing = Pushing(_fitting(push, self._family))
+        self.pushing = Pushing(push)
+        push.check(self._family.name)
 
     def at(self, share: float) -> None:
         """Tells the share of the run that is done, 0 to 1, before a step; `start` and `end` of the push go by it."""
@@ -99,15 +99,6 @@ def _joint(pushing: Pushing, method: Method | None, text_first: bool) -> Answer:
         return joint_attention(method, q, k, v, layout, pushing.text.keep, attend)
 
     return answer
-
-
-def _fitting(push: Push, found: Family) -> Push:
-    """Raises InputError for what this family has not."""
-    if push.compat and (found.name != "sd3" or push.method.name != "vsf"):
-        raise InputError(
-            f"compat: the public code's way is for vsf on SD3, not {push.method.name} on {found.name}; switch it off"
-        )
-    return push if found.name == "flux" else replace(push, pooled=1.0)
 
 
 @contextmanager

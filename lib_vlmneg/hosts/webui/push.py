@@ -72,7 +72,8 @@ def places(diffusion_model: nn.Module) -> dict[str, tuple[tuple[str, int], list[
 
 @contextmanager
 def attached(diffusion_model: nn.Module, push: Push) -> Iterator[Attachment]:
-    """Attaches a push to A1111's U-Net; nothing of it stays afterwards. Raises InputError for blocks that do not exist."""
+    """Attaches a push to A1111's U-Net; nothing of it stays afterwards. Raises InputError for what it has not."""
+    push.check("unet")
     attachment = Attachment(push)
     where = places(diffusion_model)
     active = chosen(where, push.blocks)

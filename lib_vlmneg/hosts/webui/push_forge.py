@@ -50,8 +50,10 @@ def attach(unet: Any, push: Push) -> Attachment:
     """
     attachment, model = Attachment(push), unet.model.diffusion_model
     if hasattr(model, "input_blocks"):
+        push.check("unet")
         _attach_unet(unet, attachment)
     elif any(hasattr(model, name) for _, name in JOINT) and hasattr(sys.modules[type(model).__module__], "attention"):
+        push.check("flux" if hasattr(model, "double_blocks") else "sd3")
         _attach_joint(unet, attachment)
     else:
         raise InputError(
@@ -99,7 +101,7 @@ def _attach_joint(unet: Any, attachment: Attachment) -> None:
         text = attachment.text(c["c_crossattn"], kinds)
         if text is not None:
             c = c | {"c_crossattn": text.embeds}
-            if push.pooled != 1 and hasattr(model, "double_blocks") and c.get("y") is not None:
+            if push.pooled != 1:
                 c["y"] = mixed_pooled(c["y"], attachment.pushing.negative.rows(rows(len(c["y"]), kinds)), push.pooled)
         with _answered(module, text, names, active, push):
             if before is not None:
