@@ -25,7 +25,8 @@ def suited(name: str, family: str) -> Method:
     """The method of that name in the strength that suits a family: sd15, sdxl, sd3, flux or wan.
 
     NAG's are its paper's. VSF's on SD3 are the public code's 3.5 and 0.1 in the clean form (see clean_scale), on Wan the
-    public code's; on U-Nets, which its paper has not, what removed a dog from the miniature and kept the pet. NASA's is
+    public code's; on U-Nets, which its paper has not, what removed a dog from the miniature and kept the pet; on Flux, what
+    did so on a small guidance-distilled one, whose pictures 5 spoilt. NASA's is
     that of VSF's paper. Raises InputError for a name that is no method.
     """
     if name not in METHODS:
