@@ -11,7 +11,7 @@ from .places import ALL
 
 
 @dataclass(frozen=True)
-class Push:
+class AttentionPush:
     """A method, where in the model (`blocks`, see places.chosen) and when (`start`, `end`, shares of the run from 0 to 1).
 
     `compat` is the public VSF code's way on SD3, see negative.joined; `pooled` how far the pooled text is led away from the
@@ -54,7 +54,7 @@ class Pushing:
     and in calls that nothing pushes.
     """
 
-    push: Push
+    push: AttentionPush
     negative: Negative | None = None
     progress: float = 0.0
     text: Joined | None = None

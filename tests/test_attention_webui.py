@@ -12,7 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
 from lib_vlmneg.attention.negative import Negative
-from lib_vlmneg.attention.push import Push
+from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.errors import InputError
 
 
@@ -29,8 +29,8 @@ def within_a_host():
 
 
 with within_a_host():
-    from lib_vlmneg.hosts.webui import push, push_forge
-    from lib_vlmneg.hosts.webui.push_text import negative_of
+    from lib_vlmneg.hosts.webui import attention, attention_forge
+    from lib_vlmneg.hosts.webui.attention_text import negative_of
 
 WIDTH, TEXT, HEADS = 8, 6, 2
 METHODS = [ValueSignFlip(2.0, 0.2), NormalizedAttention(), NegativeAway()]
@@ -47,8 +47,8 @@ class Cross(nn.Module):
         self.to_out = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Dropout(0.0))
 
     def forward(self, x, context=None, mask=None):
-        q, k, v = (push.heads(z, HEADS) for z in (self.to_q(x), self.to_k(context), self.to_v(context)))
-        return self.to_out(push.merged(scaled_dot_product_attention(q, k, v)))
+        q, k, v = (attention.heads(z, HEADS) for z in (self.to_q(x), self.to_k(context), self.to_v(context)))
+        return self.to_out(attention.merged(scaled_dot_product_attention(q, k, v)))
 
 
 class Spatial(nn.Module):
@@ -70,7 +70,7 @@ class UNet(nn.Module):
         self.output_blocks = nn.ModuleList([nn.ModuleList([Spatial()])])
 
     def forward(self, x, timesteps=None, context=None, transformer_options=None):
-        for (part, number), (attn,) in push.places(self).values():
+        for (part, number), (attn,) in attention.places(self).values():
             x = x + self.read(attn, x, context, transformer_options, (part, number))
         return x
 
@@ -113,14 +113,15 @@ def by_hand(unet, method, x, context, images):
     out = []
     for row, image in enumerate(images):
         one, found = x[row : row + 1], negative()
-        for _, (attn,) in push.places(unet).values():
+        for _, (attn,) in attention.places(unet).values():
             text = context[row : row + 1]
             if image != 0:
                 one = one + attn(one, context=text)
                 continue
             both = torch.cat([text, found.embeds[:1]], 1)
-            q, k, v = (push.heads(z, HEADS) for z in (attn.to_q(one), attn.to_k(both), attn.to_v(both)))
-            one = one + attn.to_out(push.merged(push.cross_attention(method, q, k, v, 3, None, scaled_dot_product_attention)))
+            q, k, v = (attention.heads(z, HEADS) for z in (attn.to_q(one), attn.to_k(both), attn.to_v(both)))
+            read = attention.cross_attention(method, q, k, v, 3, None, scaled_dot_product_attention)
+            one = one + attn.to_out(attention.merged(read))
         out.append(one)
     return torch.cat(out)
 
@@ -129,9 +130,9 @@ def by_hand(unet, method, x, context, images):
 def test_a1111s_conditional_rows_are_pushed(a1111, method):
     """Two images, the first with a prompt of two parts; only it has a negative."""
     unet, (x, context) = UNet(), inputs(5)
-    rows = push.expected_rows([2, 1], 2)
+    rows = attention.expected_rows([2, 1], 2)
     assert rows == [0, 0, 1, None, None]
-    with push.attached(unet, Push(method)) as attachment:
+    with attention.attached(unet, AttentionPush(method)) as attachment:
         attachment.pushing.negative = negative()
         attachment.expect(rows)
         found = unet(x, None, context=context)
@@ -147,7 +148,7 @@ def test_a1111s_conditional_rows_are_pushed(a1111, method):
 def test_a1111s_u_net_is_left_as_it_was(a1111):
     unet, (x, context) = UNet(), inputs(1)
     before = {name: sorted(vars(module)) for name, module in unet.named_modules()}
-    with pytest.raises(ZeroDivisionError), push.attached(unet, Push()) as attachment:
+    with pytest.raises(ZeroDivisionError), attention.attached(unet, AttentionPush()) as attachment:
         attachment.pushing.negative = negative()
         attachment.expect([0])
         unet(x, None, context=context)
@@ -158,7 +159,7 @@ def test_a1111s_u_net_is_left_as_it_was(a1111):
 
 
 class Patcher:
-    """What push_forge asks of Forge's patcher."""
+    """What attention_forge asks of Forge's patcher."""
 
     def __init__(self, model):
         self.model = SimpleNamespace(diffusion_model=model)
@@ -178,7 +179,7 @@ class Patcher:
 def test_forges_conditional_rows_are_pushed(method):
     unet, (x, context) = UNet(), inputs(4)
     patcher = Patcher(unet)
-    attachment = push_forge.attach(patcher, Push(method))
+    attachment = attention_forge.attach(patcher, AttentionPush(method))
     attachment.pushing.negative = negative()
     options = {**patcher.model_options["transformer_options"], "cond_or_uncond": [1, 0]}
     found = unet(x, None, context=context, transformer_options=options)
@@ -192,14 +193,14 @@ def test_a_block_that_another_has_replaced_stays_its():
     unet, (x, context), lengths = UNet(), inputs(2), []
     patcher = Patcher(unet)
     patcher.set_model_attn2_replace(lambda q, k, v, options: lengths.append(k.shape[1]) or q, "middle", 0)
-    push_forge.attach(patcher, Push()).pushing.negative = negative()
+    attention_forge.attach(patcher, AttentionPush()).pushing.negative = negative()
     unet(x, None, context=context, transformer_options={**patcher.model_options["transformer_options"], "cond_or_uncond": [0]})
     assert lengths == [context.shape[1]]
 
 
 def test_forges_other_models_are_refused():
     with pytest.raises(InputError, match=r"^model: Linear cannot be pushed inside its attention; use SD1.5"):
-        push_forge.attach(Patcher(nn.Linear(1, 1)), Push())
+        attention_forge.attach(Patcher(nn.Linear(1, 1)), AttentionPush())
 
 
 def turned(q, k, pe):
@@ -209,12 +210,12 @@ def turned(q, k, pe):
 
 def flux_attention(q, k, v, pe):
     """backend.nn.flux's, which turns first."""
-    return push.merged(scaled_dot_product_attention(*turned(q, k, pe), v))
+    return attention.merged(scaled_dot_product_attention(*turned(q, k, pe), v))
 
 
 def sd3_attention(q, k, v, heads, mask=None):
     """backend.nn.mmditx's."""
-    return push.merged(scaled_dot_product_attention(*(push.heads(z.flatten(2), heads) for z in (q, k, v))))
+    return attention.merged(scaled_dot_product_attention(*(attention.heads(z.flatten(2), heads) for z in (q, k, v))))
 
 
 def joint_model(name, monkeypatch):
@@ -230,7 +231,7 @@ def joint_model(name, monkeypatch):
             both = torch.cat([context, x], 1)
             if name == "flux":
                 pe = torch.linspace(0.5, 1.5, both.shape[1])[:, None]
-                out = module.attention(*[push.heads(both, HEADS)] * 3, pe)
+                out = module.attention(*[attention.heads(both, HEADS)] * 3, pe)
             else:
                 out = module.attention(both, both, both.unflatten(-1, (HEADS, -1)), HEADS)
                 out[:, context.shape[1] :] += module.attention(x, x, x.unflatten(-1, (HEADS, -1)), HEADS)
@@ -250,15 +251,15 @@ def joint_by_hand(name, method, x, context, found):
     """The same blocks on a text with the negative behind it; SD3's have another attention, of the image alone."""
     start = context.shape[1]
     both = torch.cat([context, found.embeds[:1], x], 1)
-    layout = push_forge.Layout(start, found.embeds.shape[1], text_first=True)
+    layout = attention_forge.Layout(start, found.embeds.shape[1], text_first=True)
     text = start + found.embeds.shape[1]
     for _ in range(2):
-        split = push.heads(both, HEADS)
+        split = attention.heads(both, HEADS)
         q, k = turned(split, split, torch.linspace(0.5, 1.5, both.shape[1])[:, None]) if name == "flux" else (split, split)
-        out = push.merged(push_forge.joint_attention(method, q, k, split, layout, None, scaled_dot_product_attention))
+        out = attention.merged(attention_forge.joint_attention(method, q, k, split, layout, None, scaled_dot_product_attention))
         if name == "sd3":
-            image = push.heads(both[:, text:], HEADS)
-            out[:, text:] += push.merged(scaled_dot_product_attention(image, image, image))
+            image = attention.heads(both[:, text:], HEADS)
+            out[:, text:] += attention.merged(scaled_dot_product_attention(image, image, image))
         both = both + out
     return both[:, text:]
 
@@ -276,7 +277,7 @@ def test_forges_joint_models_are_pushed(name, method, monkeypatch):
     patcher.set_model_unet_function_wrapper(
         lambda apply, call: calls.append(call) or apply(call["input"], call["timestep"], **call["c"])
     )
-    attachment = push_forge.attach(patcher, Push(method))
+    attachment = attention_forge.attach(patcher, AttentionPush(method))
     around = patcher.model_options["model_function_wrapper"]
 
     def call(kinds):
@@ -297,7 +298,7 @@ def test_forges_joint_models_are_pushed(name, method, monkeypatch):
 def test_after_an_exception_the_hosts_attention_is_back(monkeypatch):
     model, module = joint_model("sd3", monkeypatch)
     plain, patcher = module.attention, Patcher(model)
-    push_forge.attach(patcher, Push()).pushing.negative = Negative.of([torch.randn(3, WIDTH)])
+    attention_forge.attach(patcher, AttentionPush()).pushing.negative = Negative.of([torch.randn(3, WIDTH)])
     call = {"input": None, "timestep": None, "c": {"c_crossattn": torch.randn(1, 5, WIDTH)}, "cond_or_uncond": [0]}
     with pytest.raises(ZeroDivisionError):
         patcher.model_options["model_function_wrapper"](lambda *_, **__: 1 / 0, call)

@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
 from lib_vlmneg.attention.negative import Negative
-from lib_vlmneg.attention.push import Push
+from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.attention.strengths import clean_scale, suited
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
+from lib_vlmneg.hosts.diffusers.attention import attached
+from lib_vlmneg.hosts.diffusers.attention_text import encode_negative
 from lib_vlmneg.hosts.diffusers.families import denoiser, family, places, strengths_of
-from lib_vlmneg.hosts.diffusers.push import attached
-from lib_vlmneg.hosts.diffusers.push_text import encode_negative
 
 METHODS = [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3)]
 IDS = [method.name for method in METHODS]
@@ -135,7 +135,7 @@ def latents_by_hand(pipe, method, text, monkeypatch, twice=False):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_every_architecture_pushes_by_the_formula(name, method, monkeypatch):
     pipe = pipeline(name)
-    found, expected = pushed(pipe, Push(method), ["dog"]), latents_by_hand(pipe, method, "dog", monkeypatch)
+    found, expected = pushed(pipe, AttentionPush(method), ["dog"]), latents_by_hand(pipe, method, "dog", monkeypatch)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     assert (found - latents(pipe)).abs().max() > 0.01
 
@@ -143,9 +143,9 @@ def test_every_architecture_pushes_by_the_formula(name, method, monkeypatch):
 def test_compat_is_the_public_codes_mask(monkeypatch):
     """The negative twice in the text: the first counts as positive, the second collects, the copy of the second is flipped."""
     pipe, method = pipeline("sd3"), ValueSignFlip(3.0, 0.08)
-    found = pushed(pipe, Push(method, compat=True), ["dog"])
+    found = pushed(pipe, AttentionPush(method, compat=True), ["dog"])
     torch.testing.assert_close(found, latents_by_hand(pipe, method, "dog", monkeypatch, twice=True), rtol=1e-3, atol=1e-3)
-    assert (found - pushed(pipe, Push(method), ["dog"])).abs().max() > 0.01
+    assert (found - pushed(pipe, AttentionPush(method), ["dog"])).abs().max() > 0.01
 
 
 def test_the_clean_scale_comes_nearest_to_compats():
@@ -161,7 +161,7 @@ def test_the_clean_scale_comes_nearest_to_compats():
 
     @torch.no_grad()
     def out(scale, compat):
-        with attached(pipe, Push(ValueSignFlip(scale, 0.1), compat=compat), 1) as attachment:
+        with attached(pipe, AttentionPush(ValueSignFlip(scale, 0.1), compat=compat), 1) as attachment:
             attachment.pushing.negative = negative
             return pipe.transformer(**inputs, return_dict=False)[0]
 
@@ -184,12 +184,12 @@ def test_every_method_has_a_strength_for_every_family():
 @pytest.mark.parametrize("name", PIPELINES)
 def test_each_image_of_a_batch_has_its_own_negative(name, method):
     pipe = pipeline(name)
-    both = pushed(pipe, Push(method), ["red background cat", ""])
-    torch.testing.assert_close(both[:1], pushed(pipe, Push(method), ["red background cat"]), rtol=1e-3, atol=1e-3)
+    both = pushed(pipe, AttentionPush(method), ["red background cat", ""])
+    torch.testing.assert_close(both[:1], pushed(pipe, AttentionPush(method), ["red background cat"]), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(both[1:], latents(pipe, first=1), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(
-        pushed(pipe, Push(method), ["dog", "red background cat"], first=3)[:1],
-        pushed(pipe, Push(method), ["dog"], first=3),
+        pushed(pipe, AttentionPush(method), ["dog", "red background cat"], first=3)[:1],
+        pushed(pipe, AttentionPush(method), ["dog"], first=3),
         rtol=1e-3,
         atol=1e-3,
     )
@@ -198,7 +198,7 @@ def test_each_image_of_a_batch_has_its_own_negative(name, method):
 @pytest.mark.parametrize("name", PIPELINES)
 def test_one_model_pass_a_step(name):
     with pipelines.Denoised(pipeline(name)) as denoised:
-        pushed(pipeline(name), Push(), ["dog"])
+        pushed(pipeline(name), AttentionPush(), ["dog"])
     assert len(denoised.calls) == STEPS
 
 
@@ -214,7 +214,7 @@ def traces(pipe):
 def test_taken_off_it_leaves_no_trace(name):
     pipe = pipeline(name)
     plain, before = latents(pipe), traces(pipe)
-    pushed(pipe, Push(), ["dog"])
+    pushed(pipe, AttentionPush(), ["dog"])
     assert traces(pipe) == before
     assert torch.equal(latents(pipe), plain)
 
@@ -226,7 +226,7 @@ def test_nor_after_an_exception(name):
     (last,) = places(denoiser(pipe)).popitem()[1][:1]
     hook = last.to_q.register_forward_hook(lambda *_: 1 / 0)
     try:
-        with attached(pipe, Push(), 1) as attachment:
+        with attached(pipe, AttentionPush(), 1) as attachment:
             attachment.use(["dog"])
             with pytest.raises(ZeroDivisionError):
                 latents(pipe)
@@ -245,7 +245,7 @@ def test_another_wrapper_put_on_before_is_back_afterwards():
     forward = attn.forward
     attn.forward = wrapper = lambda *args, **kwargs: forward(*args, **kwargs)
     try:
-        pushed(pipe, Push(), ["dog"])
+        pushed(pipe, AttentionPush(), ["dog"])
         assert attn.forward is wrapper
     finally:
         del attn.forward
@@ -271,11 +271,11 @@ def test_lora_lives_on(name, projection):
     base = getattr(attn, projection)
     setattr(attn, projection, adapted := Adapted(base))
     adapted.up.weight.data *= 5
-    found = pushed(pipe, Push(), ["dog"])
+    found = pushed(pipe, AttentionPush(), ["dog"])
     setattr(attn, projection, base)
-    without = pushed(pipe, Push(), ["dog"])
+    without = pushed(pipe, AttentionPush(), ["dog"])
     base.weight.data += adapted.up.weight.data @ adapted.down.weight.data
-    torch.testing.assert_close(found, pushed(pipe, Push(), ["dog"]), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found, pushed(pipe, AttentionPush(), ["dog"]), rtol=1e-3, atol=1e-3)
     assert (found - without).abs().max() > 1e-3
 
 
@@ -285,7 +285,7 @@ def test_above_cfg_1_the_conditional_rows_are_pushed(name):
     pipe, seen = pipeline(name), []
     hook = denoiser(pipe).register_forward_hook(lambda *found: seen.append(found[-1][0]))
     try:
-        plain, with_push = latents(pipe, cfg=4.0), pushed(pipe, Push(), ["dog"], cfg=4.0)
+        plain, with_push = latents(pipe, cfg=4.0), pushed(pipe, AttentionPush(), ["dog"], cfg=4.0)
     finally:
         hook.remove()
     calls = len(seen) // 2
@@ -299,7 +299,7 @@ def test_above_cfg_1_the_conditional_rows_are_pushed(name):
 
 def test_start_end_and_blocks():
     pipe = pipeline("sd")
-    plain, whole = latents(pipe), pushed(pipe, Push(), ["dog"])
+    plain, whole = latents(pipe), pushed(pipe, AttentionPush(), ["dog"])
 
     def at(progress, push):
         with attached(pipe, push, 1) as attachment:
@@ -307,10 +307,10 @@ def test_start_end_and_blocks():
             attachment.at(progress)
             return latents(pipe)
 
-    assert torch.equal(at(0.4, Push(start=0.5)), plain)
-    assert torch.equal(at(0.5, Push(start=0.5)), whole)
-    assert torch.equal(at(0.5, Push(end=0.5)), plain)
-    some = at(0.0, Push(blocks="mid.0, up"))
+    assert torch.equal(at(0.4, AttentionPush(start=0.5)), plain)
+    assert torch.equal(at(0.5, AttentionPush(start=0.5)), whole)
+    assert torch.equal(at(0.5, AttentionPush(end=0.5)), plain)
+    some = at(0.0, AttentionPush(blocks="mid.0, up"))
     assert (some - plain).abs().max() > 1e-4
     assert (some - whole).abs().max() > 1e-4
 
@@ -318,9 +318,9 @@ def test_start_end_and_blocks():
 def test_blocks_that_are_not_chosen_read_the_positive_alone(monkeypatch):
     """All of Flux's double blocks but none of its single ones, and the other way round, are two different things."""
     pipe = pipeline("flux")
-    double, single = (pushed(pipe, Push(blocks=blocks), ["dog"]) for blocks in ("double", "single.0"))
+    double, single = (pushed(pipe, AttentionPush(blocks=blocks), ["dog"]) for blocks in ("double", "single.0"))
     assert (double - single).abs().max() > 1e-4
-    assert torch.equal(pushed(pipe, Push(blocks="double, single"), ["dog"]), pushed(pipe, Push(), ["dog"]))
+    assert torch.equal(pushed(pipe, AttentionPush(blocks="double, single"), ["dog"]), pushed(pipe, AttentionPush(), ["dog"]))
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -351,7 +351,7 @@ def test_a_negative_is_encoded_without_its_padding(name):
 
 def test_fluxs_pooled_text_may_be_mixed():
     pipe = pipeline("flux")
-    with attached(pipe, Push(pooled=1.5), 2) as attachment, pipelines.Denoised(pipe) as denoised:
+    with attached(pipe, AttentionPush(pooled=1.5), 2) as attachment, pipelines.Denoised(pipe) as denoised:
         attachment.use(["dog", ""])
         latents(pipe, 2)
         pooled = attachment.pushing.negative.pooled
@@ -365,18 +365,18 @@ def test_what_cannot_be_is_said():
     pipe = pipeline("sd")
     with (
         pytest.raises(InputError, match=r"^blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all$"),
-        attached(pipe, Push(blocks="up.9"), 1),
+        attached(pipe, AttentionPush(blocks="up.9"), 1),
     ):
         pass
     with (
         pytest.raises(InputError, match=r"^compat: the public code's way is for vsf on SD3"),
-        attached(pipe, Push(compat=True), 1),
+        attached(pipe, AttentionPush(compat=True), 1),
     ):
         pass
 
     with (
         pytest.raises(InputError, match=r"^pooled: 1.5 is for Flux, not unet; leave it at 1$"),
-        attached(pipe, Push(pooled=1.5), 1),
+        attached(pipe, AttentionPush(pooled=1.5), 1),
     ):
         pass
 
@@ -385,11 +385,11 @@ def test_what_cannot_be_is_said():
 
     with (
         pytest.raises(InputError, match=r"^model: Linear cannot be pushed inside its attention; use"),
-        attached(Other(), Push(), 1),
+        attached(Other(), AttentionPush(), 1),
     ):
         pass
     with pytest.raises(InputError, match=r"^start: 0.6 is not before end 0.5; move one"):
-        Push(start=0.6, end=0.5)
+        AttentionPush(start=0.6, end=0.5)
 
 
 def test_an_attention_of_its_own_is_said():
@@ -398,4 +398,4 @@ def test_an_attention_of_its_own_is_said():
     pipe = PIPELINES["sd"]()
     pipe.unet.set_attn_processor(AttnProcessor())
     with pytest.raises(InputError, match=r"^attention: down.0 does not use torch's scaled_dot_product_attention; switch"):
-        pushed(pipe, Push(), ["dog"])
+        pushed(pipe, AttentionPush(), ["dog"])

@@ -15,17 +15,17 @@ from ...attention.kernel import Answer, answered
 from ...attention.methods import Method
 from ...attention.negative import joined, mixed_pooled
 from ...attention.places import chosen
-from ...attention.push import Push, Pushing
+from ...attention.push import AttentionPush, Pushing
 from ...attention.tokens import Kernel
 from ...errors import InputError
+from .attention_text import encode_negative
 from .families import denoiser, family, places
-from .push_text import encode_negative
 
 
 class Attachment:
     """What the generation under way is pushed away from."""
 
-    def __init__(self, pipe: Any, push: Push, images: int):
+    def __init__(self, pipe: Any, push: AttentionPush, images: int):
         self._pipe, self._family, self._images = pipe, family(pipe), images
         self._texts: tuple[str, ...] = ()
         self._first: Tensor | None = None
@@ -102,7 +102,7 @@ def _joint(pushing: Pushing, method: Method | None, text_first: bool) -> Answer:
 
 
 @contextmanager
-def attached(pipe: Any, push: Push, images: int) -> Iterator[Attachment]:
+def attached(pipe: Any, push: AttentionPush, images: int) -> Iterator[Attachment]:
     """Attaches a push to a pipeline that draws `images` pictures; nothing of it stays afterwards.
 
     At CFG 1 the whole batch is pushed, above it the conditional rows. Raises InputError for an architecture or blocks that

@@ -14,9 +14,9 @@ from ...attention.cross import cross_attention
 from ...attention.joint import Layout, joint_attention
 from ...attention.negative import Joined, joined, mixed_pooled
 from ...attention.places import chosen, numbered
-from ...attention.push import Push, Pushing
+from ...attention.push import AttentionPush, Pushing
 from ...errors import InputError
-from .push import heads, merged, places
+from .attention import heads, merged, places
 
 COND = 0  # in the host's lists of cond_or_uncond
 JOINT = (("joint", "joint_blocks"), ("double", "double_blocks"), ("single", "single_blocks"))
@@ -25,7 +25,7 @@ JOINT = (("joint", "joint_blocks"), ("double", "double_blocks"), ("single", "sin
 class Attachment:
     """What the generation under way is pushed away from: set `pushing.negative` and `pushing.progress` between model calls."""
 
-    def __init__(self, push: Push):
+    def __init__(self, push: AttentionPush):
         self.pushing = Pushing(push)
 
     def text(self, prompt: Tensor, cond_or_uncond: Sequence[int]) -> Joined | None:
@@ -42,7 +42,7 @@ def rows(count: int, cond_or_uncond: Sequence[int]) -> list[int | None]:
     return [image if kind == COND else None for kind in cond_or_uncond for image in range(images)]
 
 
-def attach(unet: Any, push: Push) -> Attachment:
+def attach(unet: Any, push: AttentionPush) -> Attachment:
     """Attaches a push to `unet`, a clone of the patcher in `p.sd_model.forge_objects`, in process_before_every_sampling.
 
     Forge throws the clone away after the pass, and the push with it. Raises InputError for an architecture or blocks that
@@ -112,7 +112,7 @@ def _attach_joint(unet: Any, attachment: Attachment) -> None:
 
 
 @contextmanager
-def _answered(module: Any, text: Joined | None, names: Sequence[str], active: set[str], push: Push) -> Iterator[None]:
+def _answered(module: Any, text: Joined | None, names: Sequence[str], active: set[str], push: AttentionPush) -> Iterator[None]:
     """Puts an attention of ours in the module's place for one model call, in which its blocks come in the order of `names`."""
     if text is None:
         yield

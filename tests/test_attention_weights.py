@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from lib_vlmneg.attention.push import Push
+from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.attention.strengths import suited
 from lib_vlmneg.bench import creativity
 from lib_vlmneg.hosts.diffusers import load_pipeline
-from lib_vlmneg.hosts.diffusers.push import attached
+from lib_vlmneg.hosts.diffusers.attention import attached
 from lib_vlmneg.miniature import WEIGHTS
 from lib_vlmneg.miniature.scenes import CATEGORIES
 
@@ -40,7 +40,7 @@ def plain(pipe):
 @pytest.mark.parametrize("method", ["vsf", "nag"])
 def test_a_negative_works_in_one_pass(pipe, plain, method):
     """Of the dogs that a pet is at CFG 1 at most a third is left, and most of the pictures still show a pet."""
-    with attached(pipe, Push(suited(method, "sd15")), COUNT) as attachment:
+    with attached(pipe, AttentionPush(suited(method, "sd15")), COUNT) as attachment:
         attachment.use(["dog"] * COUNT)
         pushed = kinds(pipe)
     assert plain.count("dog") >= COUNT / 3

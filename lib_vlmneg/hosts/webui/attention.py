@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ...attention.cross import cross_attention
 from ...attention.negative import Joined, joined
 from ...attention.places import chosen, numbered
-from ...attention.push import Push, Pushing
+from ...attention.push import AttentionPush, Pushing
 
 GROUPS = (("down", "input"), ("mid", "middle"), ("up", "output"))  # ours and the host's names of a U-Net's parts
 
@@ -21,7 +21,7 @@ GROUPS = (("down", "input"), ("mid", "middle"), ("up", "output"))  # ours and th
 class Attachment:
     """What the generation under way is pushed away from: set `pushing.negative` and `pushing.progress` between model calls."""
 
-    def __init__(self, push: Push):
+    def __init__(self, push: AttentionPush):
         self.pushing = Pushing(push)
         self._rows: list[int | None] = []
         self._now: list[int | None] = []
@@ -71,7 +71,7 @@ def places(diffusion_model: nn.Module) -> dict[str, tuple[tuple[str, int], list[
 
 
 @contextmanager
-def attached(diffusion_model: nn.Module, push: Push) -> Iterator[Attachment]:
+def attached(diffusion_model: nn.Module, push: AttentionPush) -> Iterator[Attachment]:
     """Attaches a push to A1111's U-Net; nothing of it stays afterwards. Raises InputError for what it has not."""
     push.check("unet")
     attachment = Attachment(push)
