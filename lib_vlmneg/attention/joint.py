@@ -1,0 +1,52 @@
+"""Joint attention of SD3 and Flux: image and text tokens read each other, and both are changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .methods import Method
+from .tokens import Kernel, Tokens, attended, join
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a sequence has its tokens: the text as the positive, then the negative; before or behind the image."""
+
+    positive: int
+    negative: int
+    text_first: bool
+
+    def slices(self, length: int) -> tuple[slice, slice, slice]:
+        """Image, positive and negative in a sequence of `length` tokens."""
+        text = 0 if self.text_first else length - self.positive - self.negative
+        split, end = text + self.positive, text + self.positive + self.negative
+        image = slice(end, length) if self.text_first else slice(0, text)
+        return image, slice(text, split), slice(split, end)
+
+
+def joint_attention(
+    method: Method | None, q: Tensor, k: Tensor, v: Tensor, layout: Layout, keep: Tensor | None, attend: Kernel
+) -> Tensor:
+    """Value Sign Flip's clean form (arXiv 2508.10931), and the other methods with the same masks.
+
+    q, k, v [B, H, L, d] of the whole sequence, with positions already turned into them; the result has their shape. The
+    positive's tokens read the image and themselves, as without a negative. The negative's read the image and themselves
+    too, and nobody reads them: they only collect (N0). What the image reads beside the positive is a copy of their keys
+    and values (N1), which `method` turns into a push; None lets the image read the positive alone. `keep` [B, text] says
+    which text tokens there are, None for all.
+
+    Three attentions over groups of queries do what one over all with a mask [L, L + negative] would, without the mask.
+    """
+    where = layout.slices(q.shape[2])
+    every = Tokens(k, v)
+    image, positive, negative = (every.part(place) for place in where)
+    if keep is not None:
+        positive, negative = positive.hidden(keep[:, : layout.positive]), negative.hidden(keep[:, layout.positive :])
+    seen, collected = join(image, positive), join(image, negative)
+    of_image, of_positive, of_negative = (q[:, :, place] for place in where)
+    from_image = method(of_image, seen, negative, attend, image) if method else attended(attend, of_image, seen)
+    text = [attended(attend, of_positive, seen), attended(attend, of_negative, collected)]
+    return torch.cat([*text, from_image] if layout.text_first else [from_image, *text], 2)

@@ -1,0 +1,20 @@
+"""Normalized Attention Guidance: extrapolation between two attentions, held in bounds (Chen et al., arXiv 2505.21179)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def nag(positive: Tensor, negative: Tensor, phi: float, tau: float, alpha: float) -> Tensor:
+    """Zt = Z+ + phi (Z+ - Z-); Zh = min(R, tau) / R Zt, R = |Zt|_1 / |Z+|_1 per token; Z = alpha Zh + (1 - alpha) Z+.
+
+    positive, negative: what attention gives for the two prompts, [..., features] with the heads merged. phi >= 0 is the
+    strength (the public code's nag_scale is phi + 1), tau >= 1 the bound on the norm's growth, alpha in 0..1 the share of
+    the result. arXiv 2505.21179.
+    """
+    pushed = positive + phi * (positive - negative)
+    norm = positive.abs().sum(-1, keepdim=True, dtype=torch.float32)
+    ratio = pushed.abs().sum(-1, keepdim=True, dtype=torch.float32) / norm.clamp(min=torch.finfo(torch.float32).tiny)
+    bounded = pushed * (tau / ratio.clamp(min=tau)).to(pushed.dtype)
+    return alpha * bounded + (1 - alpha) * positive
