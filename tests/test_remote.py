@@ -21,6 +21,7 @@ from PIL import Image
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.oracles import wire as module
 from lib_vlmneg.oracles.base import Answer
+from lib_vlmneg.oracles.cached import Cached
 from lib_vlmneg.oracles.remote import RemoteOracle, Stopped, backoff
 from lib_vlmneg.oracles.remotes import Remote, read_remotes
 
@@ -580,3 +581,12 @@ def test_remotes_are_read_by_name():
     assert read_remotes("") == read_remotes(" \n") == {}
     with pytest.raises(InputError, match="remotes: name: 'eye' is there twice"):
         read_remotes(json.dumps([GOOD, GOOD]))
+
+
+def test_a_server_that_is_said_to_repeat_itself_is_asked_once(fake):
+    for cache, asked in ((False, 2), (True, 1)):
+        fake.seen.clear()
+        eye = oracle(fake, cache=cache)
+        assert eye.deterministic is cache
+        kept = Cached(eye) if eye.deterministic else eye
+        assert ask(kept) == ask(kept) and len(fake.seen) == asked

@@ -48,13 +48,11 @@ class RemoteOracle(Oracle):
     probabilities, and no list of answers is asked for.
     """
 
-    deterministic = False
-
     def __init__(self, remote: Remote, stopped: Callable[[], bool] = lambda: False, backoff: Callable[[int], float] = backoff):
         self.name = f"remote:{remote.name}"
         self.remote = remote
         self.input_side = remote.side
-        self.scored = remote.logprobs
+        self.scored, self.deterministic = remote.logprobs, remote.cache
         self._stopped, self._backoff = stopped, backoff
         self._closed = threading.Event()
         self._tls = ssl.create_default_context() if remote.url.startswith("https:") else None

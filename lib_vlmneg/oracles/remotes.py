@@ -52,6 +52,7 @@ class Remote:
     seed: int = limited(0, -(2**31), 2**31 - 1)
     temperature: float = limited(0.0, 0.0, 2.0)
     logprobs: bool = switch(False)  # ask for the probabilities of the tokens, and score an answer with them
+    cache: bool = switch(False)  # take it to say the same of the same picture, and ask it once
 
     def __post_init__(self) -> None:
         for item in fields(self):
