@@ -69,3 +69,8 @@ def lighten(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:
 def _cpu_has_bfloat16() -> bool:
     flags = Path("/proc/cpuinfo")
     return flags.exists() and "avx512_bf16" in flags.read_text()
+
+
+def same_random_numbers(device: torch.device) -> torch.random.fork_rng:
+    """A context: whatever draws random numbers inside (ViLT does, for patches) leaves the sampler's as they were."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

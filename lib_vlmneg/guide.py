@@ -5,38 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from .answers import terms
+from .asking import Asked, asking, prefixed
 from .decode import Decoder
+from .devices import same_random_numbers
 from .negatives import CountTokens, Ledger, compose
 from .oracles.base import Answer, Oracle
 from .oracles.beside import Beside
 from .oracles.stopped import Stopped
-from .questions import questions_for
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
 from .settings import Settings
+from .vocabulary import Vocabulary
 
 Watcher = Callable[[Event, Image.Image], None]
 JOINING = ("cfg",)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A question that is on its way: about which images, by their number in the batch."""
-
-    step: int
-    sigma: float | None
-    pictures: dict[int, Image.Image]
-    answers: Future[Any]
 
 
 logger = logging.getLogger(__name__)
@@ -50,7 +38,8 @@ class Guide:
     i + 1 + lag, however fast the oracle is. Nothing that goes wrong in asking is raised: the picture completes with the terms
     found so far, and `record.failure` says why. When `stopped` says so, nobody waits for an answer any more.
 
-    Without an oracle nothing is asked, and the given `timelines` are replayed.
+    With a `vocabulary` its items are asked for, in place of the settings' questions. Without an oracle nothing is asked, and
+    the given `timelines` are replayed.
     """
 
     def __init__(
@@ -65,8 +54,9 @@ class Guide:
         timelines: Sequence[Timeline] = (),
         watch: Watcher | None = None,
         stopped: Callable[[], bool] | None = None,
+        vocabulary: Vocabulary | None = None,
     ):
-        self.settings = settings
+        self.settings = settings = prefixed(settings, vocabulary)
         self.clock = clock
         self.schedule = Schedule.of(settings, clock.steps)
         self.record = Record(
@@ -76,14 +66,15 @@ class Guide:
             timelines=list(timelines) or [Timeline() for _ in prompts],
             oracle=oracle.name if oracle else "",
         )
-        self._questions = [questions_for(prompt, settings.questions) for prompt in prompts]
+        self._asking = asking(settings, oracle, vocabulary)
+        self._questions = [self._asking.about(prompt) for prompt in prompts]
         own = negatives if settings.push in JOINING else [""] * len(negatives)
         self._ledgers = [Ledger(negative, settings, count_tokens) for negative in own]
         self._rhythms = [Rhythm(settings.settle) for _ in prompts]
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
-        self._pending: list[_Asked] = []
+        self._pending: list[Asked] = []
         if oracle and settings.clear_at_stop:
             for timeline in self.record.timelines:
                 timeline.changes[self.schedule.stop] = ()
@@ -91,12 +82,15 @@ class Guide:
     def negatives(self, call: int, sigma: float | None = None) -> list[str] | None:
         """The negative prompt of each image for this model call, or None to leave the user's own."""
         in_force = self._in_force(call, sigma)
-        return in_force and [compose(*pair, self.settings.weight) for pair in zip(self.record.negatives, in_force)]
+        return in_force and [self._composed(*pair) for pair in zip(self.record.negatives, in_force)]
 
     def negative_terms(self, call: int, sigma: float | None = None) -> list[str] | None:
         """The terms of each image alone, "" where there are none; None where no image has any."""
         in_force = self._in_force(call, sigma)
-        return in_force and [compose("", found, self.settings.weight) for found in in_force]
+        return in_force and [self._composed("", found) for found in in_force]
+
+    def _composed(self, base: str, found: tuple[str, ...]) -> str:
+        return compose(base, found, self.settings.weight, self.settings.prefix)
 
     def _in_force(self, call: int, sigma: float | None) -> list[tuple[str, ...]] | None:
         step = self.clock.step(call, sigma)
@@ -120,7 +114,7 @@ class Guide:
         due = [image for image, rhythm in enumerate(self._rhythms) if rhythm.due()]
         if not due:
             return
-        with self.guarded(call), _same_random_numbers(x0.device):
+        with self.guarded(call), same_random_numbers(x0.device):
             self._ask(step, sigma, x0, due)
 
     @contextmanager
@@ -147,8 +141,8 @@ class Guide:
         for questions in dict.fromkeys(self._questions[image] for image in pictures):  # those with the same are asked together
             images = [image for image in pictures if self._questions[image] == questions]
             shown = {image: pictures[image] for image in images}
-            answers = self._beside.ask(list(shown.values()), list(questions), self.settings.topk)
-            self._pending.append(_Asked(step, sigma, shown, answers))
+            answers = self._beside.ask(list(shown.values()), list(questions), self._asking.topk, self._asking.prompting)
+            self._pending.append(Asked(step, sigma, shown, answers))
         self._collect(step + 1)
 
     def _collect(self, step: int) -> None:
@@ -162,8 +156,8 @@ class Guide:
 
     def _hear(self, step: int, sigma: float | None, image: int, answers: list[list[Answer]], picture: Image.Image) -> None:
         settings, ledger, timeline = self.settings, self._ledgers[image], self.record.timelines[image]
-        likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
-        change = ledger.hear(terms(likely, self.record.prompts[image], settings.suffix, settings.negate_prompt))
+        found = self._asking.terms(answers, self.record.prompts[image])
+        change = ledger.hear(found)
         self._rhythms[image].heard(bool(change))
         acts = step + 1 + settings.lag
         if timeline.at(acts) != ledger.terms:
@@ -178,6 +172,7 @@ class Guide:
             dropped=change.dropped,
             refused=change.refused,
             negative=ledger.text(),
+            found=found,
         )
         self.record.events.append(event)
         if self._watch:
@@ -196,8 +191,3 @@ class Guide:
         self.record.failure = f"step {step}: {type(error).__name__}: {reason}"
         logger.warning("VLM Negative asks no more in this picture, which goes on without it. %s", self.record.failure)
         logger.debug("the whole story:", exc_info=error)
-
-
-def _same_random_numbers(device: torch.device) -> torch.random.fork_rng:
-    """Whatever draws random numbers inside (ViLT does, for patches) leaves the sampler's as they were."""
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

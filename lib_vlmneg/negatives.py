@@ -27,12 +27,12 @@ class Change:
         return bool(self.added or self.dropped)
 
 
-def compose(base: str, terms: Iterable[str], weight: float = 1.0) -> str:
-    """The user's own negative prompt, whole and first, then the terms."""
+def compose(base: str, terms: Iterable[str], weight: float = 1.0, prefix: str = "") -> str:
+    """The user's own negative prompt, whole and first; where there are terms, the prefix as it is, then the terms."""
     terms = tuple(terms)
     if not terms:
         return base
-    parts = [base.strip().rstrip(",").rstrip(), *(weighted(term, weight) for term in terms)]
+    parts = [*(text.strip().rstrip(",").rstrip() for text in (base, prefix)), *(weighted(term, weight) for term in terms)]
     return ", ".join(part for part in parts if part)
 
 
@@ -53,7 +53,7 @@ class Ledger:
 
     def text(self) -> str:
         """The negative prompt as it now is."""
-        return compose(self.base, self.terms, self._settings.weight)
+        return compose(self.base, self.terms, self._settings.weight, self._settings.prefix)
 
     def hear(self, found: Iterable[str]) -> Change:
         """Takes the terms of one ask and says what changed."""
@@ -93,7 +93,7 @@ class Ledger:
             return False
         if self._count is None:
             return True
-        tokens = self._count(compose(self.base, terms, settings.weight))
+        tokens = self._count(compose(self.base, terms, settings.weight, settings.prefix))
         if settings.max_tokens and tokens > settings.max_tokens:
             return False
         return settings.grow or chunks(tokens) <= chunks(self._count(self.base))

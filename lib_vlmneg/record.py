@@ -14,6 +14,7 @@ from .settings import INFOTEXT_PREFIX, Settings
 SCHEMA = "vlm-negative-record"
 VERSION = 1
 TIMELINE = INFOTEXT_PREFIX + "timeline"
+FOUND = INFOTEXT_PREFIX + "found"
 PASS_BREAK, NO_TERMS = " / ", "none"
 
 
@@ -77,6 +78,7 @@ class Event:
     dropped: tuple[str, ...]
     refused: tuple[str, ...]
     negative: str
+    found: tuple[str, ...] = ()  # what the answers came to; older records have none
 
 
 @dataclass
@@ -179,7 +181,13 @@ class Record:
     def infotext(self, image: int) -> dict[str, str]:
         """What goes into the parameters of one picture: the settings, and the terms step by step. Nothing when off."""
         settings = Settings.from_dict(self.settings).to_infotext()
-        return settings | {TIMELINE: join_passes([self.timelines[image]])} if settings else {}
+        found = {FOUND: self.found(image)} if self.settings.get("vocabulary") and self.events else {}
+        return settings | {TIMELINE: join_passes([self.timelines[image]])} | found if settings else {}
+
+    def found(self, image: int) -> str:
+        """What was found at which step: "5:dagger|9:dagger,hat"; "none" where nothing was."""
+        seen = [f"{event.step}:{','.join(event.found)}" for event in self.events if event.image == image and event.found]
+        return "|".join(seen) or NO_TERMS
 
     def terms(self, image: int) -> tuple[str, ...]:
         """All terms ever in force for one image, in the order they came."""

@@ -38,6 +38,16 @@ class Settings:
     oracle: str = option(
         VILT, "text", "Oracle", "The model that answers: a name on the Hugging Face hub, a folder, or miniature"
     )
+    vocabulary: str = option(
+        "",
+        "text",
+        "Vocabulary",
+        "In place of questions: which of these are there? A preset (safety, body, violence), a file, or items with commas",
+    )
+    prefix: str = option("", "text", "Prefix", "Put before the terms, where there are any; a vocabulary may bring its own")
+    oracle_size: int = option(
+        0, "int", "Oracle's image size", "Pixels that a model that chats is shown, at most; 0: its own", minimum=0, maximum=4096
+    )
     topk: int = option(1, "int", "Answers per question", "How many of the likeliest answers are taken", minimum=1, maximum=20)
     min_score: float = option(
         0.0, "float", "Least score", "Answers below this probability are not used", minimum=0.0, maximum=1.0
@@ -96,7 +106,7 @@ class Settings:
             raise InputError(f"start: {self.start} is not before stop {self.stop}; make start smaller or stop larger")
         if self.steps_of and self.steps and self.steps[-1] >= self.steps_of:
             raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
-        if self.enabled and not self.questions:
+        if self.enabled and not self.questions and not self.vocabulary:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
 
     @classmethod

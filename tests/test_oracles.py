@@ -8,9 +8,12 @@ from PIL import Image
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.miniature import VILT
 from lib_vlmneg.oracles import registry
+from lib_vlmneg.oracles.base import Answer, Oracle
 from lib_vlmneg.oracles.cached import Cached
+from lib_vlmneg.oracles.prompting import Prompting
 from lib_vlmneg.oracles.registry import KINDS, Kind, Means, load, missing, type_of
 from lib_vlmneg.oracles.remotes import read_remotes
+from lib_vlmneg.oracles.worker import WorkerOracle
 
 IMAGES = [
     Image.linear_gradient("L").resize((64, 48)),
@@ -64,7 +67,7 @@ def test_the_memory_is_bounded(oracle):
 
 
 def test_a_chat_model_can_be_held_to_a_vocabulary(tmp_path):
-    from lib_vlmneg.oracles.chat import ChatOracle, Prompting
+    from lib_vlmneg.oracles.chat import ChatOracle
 
     folder = tiny_vlms.llava(tmp_path)
     examples = ((IMAGES[1], "What is this?", "red"), (IMAGES[0], "What is this?", "dog"))
@@ -74,9 +77,52 @@ def test_a_chat_model_can_be_held_to_a_vocabulary(tmp_path):
             assert all(text in ("dog", "main object") for group in image for text in group)
 
 
+def test_how_it_is_asked_is_part_of_what_is_kept(tmp_path):
+    """Another instruction, size or example is another question."""
+
+    class Chatty(Oracle):
+        name, input_side, chats = "chatty", 4, True
+        asked = 0
+
+        def ask(self, images, questions, topk, prompting=None):
+            self.asked += 1
+            return [[[Answer(str(self.asked))] for _ in questions] for _ in images]
+
+    ways = [
+        None,
+        Prompting(side=5),
+        Prompting("Say."),
+        Prompting(tokens=3),
+        Prompting(vocabulary=("dog",)),
+        Prompting(examples=((IMAGES[0], "?", "a"),)),
+        Prompting(examples=((IMAGES[1], "?", "a"),)),
+        Prompting(examples=((IMAGES[0], "?", "b"),)),
+    ]
+    kept = Cached(Chatty())
+    assert kept.chats
+    for _ in range(2):
+        said = [kept.ask(IMAGES[:1], ["?"], 1, *([way] if way else []))[0][0][0].text for way in ways]
+        assert said == [str(number + 1) for number in range(len(ways))]
+
+
+@pytest.mark.parametrize("side", [0, 16])
+def test_a_chat_model_in_a_worker_is_asked_as_it_would_be_here(side, tmp_path):
+    """The pictures of the examples go there and count; so does the size."""
+    folder = str(tiny_vlms.llava(tmp_path))
+    here, there = load(folder, "cpu", "float32"), WorkerOracle(folder, "cpu", "float32")
+    assert here.chats and there.chats
+    way = Prompting("What main object?", ((IMAGES[0], "Is it red?", "a dog"),), tokens=5, side=side)
+    try:
+        said = there.ask(IMAGES, QUESTIONS, 1, way)
+    finally:
+        there.close()
+    assert said == here.ask(IMAGES, QUESTIONS, 1, way) != here.ask(IMAGES, QUESTIONS, 1)
+    assert here.ask(IMAGES, QUESTIONS, 1, here.prompting) == here.ask(IMAGES, QUESTIONS, 1)
+
+
 def test_a_chat_model_that_sees_pieces_sees_the_whole(tmp_path):
     oracle = load(str(tiny_vlms.idefics3(tmp_path)), "cpu", "float32")
-    seen = oracle._inputs([(image.convert("RGB"), QUESTIONS[0]) for image in IMAGES])["pixel_values"]
+    seen = oracle._inputs([(image.convert("RGB"), QUESTIONS[0]) for image in IMAGES], oracle.prompting)["pixel_values"]
     assert seen.shape == (len(IMAGES), 1, 3, tiny_vlms.SIDE, tiny_vlms.SIDE)
 
 

@@ -1,5 +1,7 @@
 """The remote oracle against a real (local) server that behaves, and that does not."""
 
+import base64
+import io
 import json
 import random
 import re
@@ -22,6 +24,7 @@ from lib_vlmneg.errors import InputError
 from lib_vlmneg.oracles import wire as module
 from lib_vlmneg.oracles.base import Answer
 from lib_vlmneg.oracles.cached import Cached
+from lib_vlmneg.oracles.prompting import Prompting
 from lib_vlmneg.oracles.remote import RemoteOracle, Stopped, backoff
 from lib_vlmneg.oracles.remotes import Remote, read_remotes
 
@@ -88,6 +91,18 @@ def test_what_a_request_has(fake, monkeypatch):
     assert chat.path == "/v1/chat/completions" and chat.headers["Authorization"] == f"Bearer {KEY}"
     del chat.asked["messages"]
     assert chat.asked == {"model": "tiny", "max_tokens": 12, "temperature": 0.0, "seed": 7, "keep_alive": -1}
+
+
+def test_a_request_has_the_examples_first_and_is_put_as_it_is_told(fake):
+    way = Prompting("Items only.", ((picture(3, (300, 100)), "Which?", "hat"),), tokens=64, side=32)
+    oracle(fake, side=100).ask([picture(9, (300, 100))], ["Which?"], 1, way)
+    [chat] = fake.seen
+    first, answer, last = chat.asked["messages"]
+    assert answer == {"role": "assistant", "content": "hat"} and chat.asked["max_tokens"] == 64
+    assert [turn["content"][1]["text"] for turn in (first, last)] == ["Which? Items only."] * 2
+    shown = [turn["content"][0]["image_url"]["url"].partition(",")[2] for turn in (first, last)]
+    seen = [Image.open(io.BytesIO(base64.b64decode(url))) for url in shown]
+    assert [(image.getpixel((0, 0))[0], image.size) for image in seen] == [(3, (32, 11)), (9, (32, 11))]
 
 
 def test_a_jpeg_is_smaller_and_without_a_key_none_is_sent(fake):

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--log_negatives", action="store_true", help="print the negatives as they come")
     add("--save_intermediate", action="store_true", help="save x0 at every step")
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")
-    settings = parser.add_argument_group("the guide", "Without --question the plain picture is drawn.")
+    settings = parser.add_argument_group("the guide", "Without --question or --vocabulary the plain picture is drawn.")
     for definition in fields(Settings):
         if definition.name not in ("enabled", *WEBUI_ONLY):
             _add_setting(settings, definition)
@@ -118,7 +118,7 @@ def settings_of(options: argparse.Namespace, model: str | None, record: Record |
     given = {name.removeprefix("set_"): value for name, value in vars(options).items() if name.startswith("set_")}
     given = {name: value for name, value in given.items() if value is not None}
     try:
-        settings = Settings.from_dict({**given, "enabled": "questions" in given})
+        settings = Settings.from_dict({**given, "enabled": bool({"questions", "vocabulary"} & set(given))})
     except InputError as error:
         name, said = str(error).split(":", 1)
         flags = {name: flag for flag, name in FLAGS.items()}

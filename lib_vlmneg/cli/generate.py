@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..record import Event, Record
 from ..settings import Settings
 from ..sheet import contact_sheet
+from ..vocabulary import find
 from .files import parameters, read_record, saver, watcher, writable
 from .flags import add_arguments, request_of, settings_of
 from .means import means_of
@@ -38,6 +39,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
     request = Request(**drawn)
     asking = settings.enabled and replayed is None
     place = (options.oracle_device or options.device, options.oracle_dtype)
+    vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
@@ -51,6 +53,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         timelines=replayed.timelines if replayed else (),
         watch=watcher(options.log_negatives, seen),
         save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
+        vocabulary=vocabulary,
     )
     options.output_dir.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):

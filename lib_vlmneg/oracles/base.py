@@ -10,6 +10,8 @@ from functools import cached_property
 
 from PIL import Image
 
+from .prompting import Prompting
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -29,11 +31,14 @@ class Oracle(ABC):
     name: str
     input_side: int  # pixels: the shorter side of what it looks at; more is wasted
     scored: bool = True  # whether its answers have probabilities
+    chats: bool = False  # whether it follows a `Prompting`; others are never given one
     deterministic: bool = True  # whether it says the same of the same picture, so that its answers may be kept
 
     @abstractmethod
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
-        """For each image, for each question, up to `topk` answers, likeliest first."""
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
+        """For each image, for each question, up to `topk` answers, likeliest first. `prompting` is None unless it chats."""
 
     @cached_property
     def thread(self) -> ThreadPoolExecutor:

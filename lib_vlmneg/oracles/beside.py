@@ -13,6 +13,7 @@ from PIL import Image
 
 from . import spare
 from .base import Answer, Oracle
+from .prompting import Prompting
 from .stopped import Stopped
 
 LOOK = 0.1  # seconds between two looks at whether to stop
@@ -27,10 +28,12 @@ class Beside:
         self._stopped = stopped or (lambda: False)
         self._asked: list[Future[Any]] = []
 
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> Future[tuple[Replies, float]]:
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> Future[tuple[Replies, float]]:
         """What will be the answers, and the seconds that they took."""
         self.oracle.prepare()  # here and not there: it may move models, which the sampler must not meet half-way
-        self._asked.append(self.oracle.thread.submit(self._timed, images, questions, topk))
+        self._asked.append(self.oracle.thread.submit(self._timed, images, questions, topk, prompting))
         return self._asked[-1]
 
     def result(self, future: Future[Any]) -> Any:
@@ -46,10 +49,12 @@ class Beside:
         for future in self._asked:
             future.cancel()
 
-    def _timed(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> tuple[Replies, float]:
+    def _timed(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None
+    ) -> tuple[Replies, float]:
         began = time.perf_counter()
         with _stream(getattr(self.oracle, "device", None)):
-            replies = spare.ask(self.oracle, images, questions, topk)
+            replies = spare.ask(self.oracle, images, questions, topk, prompting)
         return replies, time.perf_counter() - began
 
 

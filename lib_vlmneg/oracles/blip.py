@@ -12,6 +12,7 @@ from torch import Tensor
 from ..devices import autocast
 from .base import Answer
 from .local import LocalOracle
+from .prompting import Prompting
 from .sequences import grouped, write
 
 
@@ -29,7 +30,9 @@ class BlipOracle(LocalOracle):
 
         return BlipProcessor.from_pretrained(name), BlipForQuestionAnswering.from_pretrained(name, **how)
 
-    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def answer(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers by beam search."""
         pixels = self._pictures([image.convert("RGB") for image in images], return_tensors="pt")["pixel_values"]
         limit = self.model.config.text_config.max_position_embeddings

@@ -13,6 +13,7 @@ from ..devices import QUANTISED, best_device, best_dtype, lighten
 from ..errors import InputError
 from .base import Answer, Oracle
 from .loading import loading, quantised, transformers_version
+from .prompting import Prompting
 
 
 class LocalOracle(Oracle):
@@ -38,12 +39,16 @@ class LocalOracle(Oracle):
             self._settle()
 
     @torch.no_grad()
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """For each image, for each question, `topk` answers; nothing is computed where nothing is asked."""
-        return self.answer(images, questions, topk) if images and questions else [[] for _ in images]
+        return self.answer(images, questions, topk, prompting) if images and questions else [[] for _ in images]
 
     @abstractmethod
-    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def answer(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """As `ask`, for one image and one question at least."""
 
     @abstractmethod

@@ -24,6 +24,7 @@ from PIL import Image
 
 from ..errors import InputError
 from .base import Answer, Oracle
+from .prompting import Prompting
 from .remotes import Remote
 from .replies import Again, NoModel, answers_in, judged, line, model_names, too_slow
 from .stopped import Stopped
@@ -48,6 +49,8 @@ class RemoteOracle(Oracle):
     probabilities, and no list of answers is asked for.
     """
 
+    chats = True
+
     def __init__(self, remote: Remote, stopped: Callable[[], bool] = lambda: False, backoff: Callable[[int], float] = backoff):
         self.name = f"remote:{remote.name}"
         self.remote = remote
@@ -61,15 +64,21 @@ class RemoteOracle(Oracle):
         """Ends what is asked in other threads, with Stopped."""
         self._closed.set()
 
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """For each image, for each question, up to `topk` answers. Raises InputError, RuntimeError, and Stopped."""
-        remote, key = self.remote, self.remote.key()
-        picture = functools.cache(lambda index: data_url(images[index], remote.side, remote.quality))
+        remote, key, prompting = self.remote, self.remote.key(), prompting or Prompting()
+        side = prompting.side or remote.side
+        picture = functools.cache(lambda index: data_url(images[index], side, remote.quality))
+        shown = [(data_url(image, side, remote.quality), *texts) for image, *texts in prompting.examples]
         asked = [(index, question) for index in range(len(images)) for question in questions]
 
         def request(number: int) -> urllib.request.Request:
             index, question = asked[number]
-            return _request(remote, "/chat/completions", key, _question(remote, picture(index), question, topk))
+            return _request(
+                remote, "/chat/completions", key, _question(remote, picture(index), question, topk, prompting, shown)
+            )
 
         def read(reply: Any) -> list[Answer]:
             return answers_in(remote, reply, topk, key)
@@ -150,21 +159,29 @@ def _request(remote: Remote, path: str, key: str, body: dict[str, Any] | None = 
     return urllib.request.Request(remote.url + path, json.dumps(body).encode() if body else None, headers)
 
 
-def _question(remote: Remote, picture: str, question: str, topk: int) -> dict[str, Any]:
-    """The body of a chat completion."""
-    instruction = LISTED.format(topk=topk) if topk > 1 else remote.instruction
-    content = [
-        {"type": "image_url", "image_url": {"url": picture}},
-        {"type": "text", "text": f"{question} {instruction}".strip()},
-    ]
-    body: dict[str, Any] = {"model": remote.model, "messages": [{"role": "user", "content": content}]}
-    body |= {"max_tokens": remote.max_tokens * topk, "temperature": remote.temperature, "seed": remote.seed}
+def _question(
+    remote: Remote, picture: str, question: str, topk: int, prompting: Prompting, shown: Sequence[Sequence[str]]
+) -> dict[str, Any]:
+    """The body of a chat completion; `shown` are the examples: picture, question, answer."""
+    own = remote.instruction if prompting.instruction is None else prompting.instruction
+    instruction = LISTED.format(topk=topk) if topk > 1 else own
+    turns = []
+    for seen, asked, answer in shown:
+        turns += [_turn(seen, f"{asked} {instruction}".strip()), {"role": "assistant", "content": answer}]
+    turns.append(_turn(picture, f"{question} {instruction}".strip()))
+    most = max(prompting.tokens, remote.max_tokens) * topk  # a server that thinks was given more
+    body: dict[str, Any] = {"model": remote.model, "messages": turns}
+    body |= {"max_tokens": most, "temperature": remote.temperature, "seed": remote.seed}
     if remote.logprobs and topk == 1:
         body["logprobs"] = True
     if remote.keep_alive:
         seconds = re.fullmatch(r"-?\d+", remote.keep_alive)
         body["keep_alive"] = int(remote.keep_alive) if seconds else remote.keep_alive
     return body
+
+
+def _turn(picture: str, text: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "image_url", "image_url": {"url": picture}}, {"type": "text", "text": text}]}
 
 
 def data_url(image: Image.Image, side: int, quality: int) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from PIL import Image
 
 from .base import Answer, Oracle
+from .prompting import Prompting
 
 Made = TypeVar("Made")
 logger = logging.getLogger(__name__)
@@ -22,10 +23,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
 
 
-def ask(oracle: Oracle, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+def ask(
+    oracle: Oracle, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+) -> list[list[list[Answer]]]:
     """The oracle's answers; without memory it goes to the CPU, and stays there. Raises what it raises the second time."""
+    how = () if prompting is None else (prompting,)
     try:
-        return oracle.ask(images, questions, topk)
+        return oracle.ask(images, questions, topk, *how)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
@@ -33,7 +37,7 @@ def ask(oracle: Oracle, images: Sequence[Image.Image], questions: Sequence[str],
     if not oracle.move("cpu"):
         raise reason
     _say(oracle.name)
-    return oracle.ask(images, questions, topk)
+    return oracle.ask(images, questions, topk, *how)
 
 
 def load(name: str, make: Callable[[str], Made], device: str) -> Made:

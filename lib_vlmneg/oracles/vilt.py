@@ -12,6 +12,7 @@ from torch import Tensor
 from ..devices import autocast
 from .base import Answer
 from .local import LocalOracle
+from .prompting import Prompting
 
 
 class ViltOracle(LocalOracle):
@@ -28,7 +29,9 @@ class ViltOracle(LocalOracle):
 
         return ViltProcessor.from_pretrained(name), ViltForQuestionAnswering.from_pretrained(name, **how)
 
-    def answer(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def answer(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """For each image, for each question, the `topk` likeliest of the model's labels."""
         found: dict[int, list[list[Answer]]] = {}
         for size in dict.fromkeys(image.size for image in images):  # images of one size need no padding

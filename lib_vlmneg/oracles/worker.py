@@ -15,6 +15,7 @@ from PIL import Image
 from ..errors import InputError
 from .base import Answer, Oracle
 from .child import Child, Ended
+from .prompting import Prompting, told
 from .stopped import Stopped
 from .worker_main import FACTS, packed
 
@@ -49,9 +50,16 @@ class WorkerOracle(Oracle):
         self._end = weakref.finalize(self, self._child.end)  # also when the host ends
         self._start()
 
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """For each image, for each question, up to `topk` answers; a child that has ended is started again, once."""
-        request, frames = {"questions": list(questions), "topk": topk}, [packed(image) for image in images]
+        request = {"questions": list(questions), "topk": topk}
+        shown = list(images)
+        if prompting:
+            request["prompting"] = told(prompting)
+            shown += [image for image, _, _ in prompting.examples]
+        frames = [packed(image) for image in shown]
         with self._lock:
             said = self._exchange(request, frames)
             with self._understood():
@@ -70,7 +78,7 @@ class WorkerOracle(Oracle):
         self._child.start(self._order)
         facts = self._hear(limit, late)
         with self._understood():
-            self.input_side, self.scored, self.deterministic = (facts[name] for name in FACTS)
+            self.input_side, self.scored, self.chats, self.deterministic = (facts[name] for name in FACTS)
 
     def _exchange(self, request: dict[str, Any], frames: list[bytes]) -> dict[str, Any]:
         self._look()

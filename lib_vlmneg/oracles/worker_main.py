@@ -22,7 +22,7 @@ from typing import Any
 
 GRACE = 2.0  # seconds that an answer under way is given once nobody waits for it
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")  # of PIL, that a PNG keeps as they are
-FACTS = ("input_side", "scored", "deterministic")  # what a loaded oracle says of itself
+FACTS = ("input_side", "scored", "chats", "deterministic")  # what a loaded oracle says of itself
 LONGEST = 500  # characters of an error's line
 Message = tuple[dict[str, Any], list[bytes]]
 
@@ -113,12 +113,14 @@ def _answer(oracle: Any, request: dict[str, Any], frames: list[bytes]) -> dict[s
     try:
         from PIL import Image
 
+        from lib_vlmneg.oracles.prompting import heard
         from lib_vlmneg.oracles.spare import ask
 
         images = [Image.open(io.BytesIO(frame)) for frame in frames]
         for image in images:
             image.load()
-        answers = ask(oracle, images, request["questions"], request["topk"])
+        images, prompting = heard(request.get("prompting"), images)
+        answers = ask(oracle, images, request["questions"], request["topk"], prompting)
         plain = [[[_plain(each) for each in question] for question in image] for image in answers]
         return {"answers": plain}
     except BaseException as error:  # also an exit: a library may not end us in silence

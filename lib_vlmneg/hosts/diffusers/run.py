@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ... import __version__
+from ...asking import side_of
 from ...decode import Decoder, choose
 from ...errors import InputError
 from ...guide import Guide, Watcher
@@ -23,6 +24,7 @@ from ...oracles.base import Oracle
 from ...record import Record, Timeline
 from ...schedule import Clock
 from ...settings import Settings
+from ...vocabulary import Vocabulary, find
 from .decoders import decoders
 from .push import Joined
 from .separate import Separate
@@ -58,13 +60,19 @@ def draw(
     timelines: Sequence[Timeline] = (),
     watch: Watcher | None = None,
     save_x0: SaveX0 | None = None,
+    vocabulary: Vocabulary | None = None,
 ) -> tuple[list[Image.Image], Record]:
-    """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work."""
+    """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work.
+
+    `vocabulary` is the one that the settings name, where that is a file: only presets and lists are found here.
+    """
+    if oracle and vocabulary is None:
+        vocabulary = find(settings.vocabulary)
     height, width = _size(pipe, request)
     arguments = _arguments(pipe, request, height, width, settings, guided=bool(oracle or timelines))
     offered = decoders(pipe, tiny, height, width)
     side = min(height, width) // pipe.vae_scale_factor
-    decoder = choose(offered, settings.decode if oracle else "full", side, oracle.input_side if oracle else height)
+    decoder = choose(offered, settings.decode if oracle else "full", side, side_of(settings, oracle) if oracle else height)
     guide = Guide(
         settings,
         Clock(request.steps, None),
@@ -75,6 +83,7 @@ def draw(
         _count_tokens(pipe),
         timelines,
         watch,
+        vocabulary=vocabulary if oracle else None,
     )
     dtype = str(pipe.dtype).removeprefix("torch.")
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...asking import prefixed
 from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
-from ...record import TIMELINE
 from ...settings import Settings
+from ...vocabulary import find
 from . import host, memory, models
 from .generation import Generation
 from .options import DEVICE, DTYPE, FOLDER, IDLE, KEEP, PLACES, chosen
@@ -68,8 +69,7 @@ class Extension:
             return
         setattr(p, ATTRIBUTE, None)
         self.oracles.touch()
-        found = [generation.compact(number) for number in range(len(p.all_prompts))]
-        p.extra_generation_params[TIMELINE] = [text or "" for text in found]  # a function would be null in the API's info
+        p.extra_generation_params.update(generation.written())
         folder = chosen(FOLDER, "").strip()
         if folder or generation.settings.previews:
             path = Path(folder) if folder else Path(p.outpath_samples or ".") / "vlm-negative"
@@ -88,9 +88,11 @@ class Extension:
         return name
 
     def _generation(self, p: Any, settings: Settings) -> Generation:
+        vocabulary = None if settings.replay else find(settings.vocabulary, models.vocabularies_folder())
+        settings = prefixed(settings, vocabulary)
         oracle = None if settings.replay else self._oracle(settings.oracle)
-        generation = Generation(p, settings, oracle)
-        p.extra_generation_params.update(settings.to_infotext() | {TIMELINE: generation.timeline})
+        generation = Generation(p, settings, oracle, vocabulary)
+        p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
         return generation
 
     def _oracle(self, name: str) -> Any:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
 from ...errors import InputError
 from ...oracles.base import Oracle
-from ...record import Record, Timeline, join_passes, split_passes
+from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, join_passes, split_passes
 from ...settings import Settings
 from ...sheet import contact_sheet
+from ...vocabulary import Vocabulary
 from . import host
 from .passes import PUSHES, Pass
 
+Tell = Callable[[int], "str | None"]  # from the number of a picture to what is written in its parameters
 NAMES = {False: "first", True: "hires"}
 
 
 class Generation:
     """What was asked for and what came of it. ADetailer and others copy a `p` with all its attributes: hence `p is p`."""
 
-    def __init__(self, p: Any, settings: Settings, oracle: Oracle | None):
-        self.p, self.settings, self.oracle = p, settings, oracle
+    def __init__(self, p: Any, settings: Settings, oracle: Oracle | None, vocabulary: Vocabulary | None = None):
+        self.p, self.settings, self.oracle, self.vocabulary = p, settings, oracle, vocabulary
         self.passes: dict[tuple[int, bool], Pass] = {}
         self._broken = False
         self._replay = [split_passes(text) for text in settings.replay]
@@ -38,27 +41,47 @@ class Generation:
             if current is None and params.text_uncond is None and PUSHES[self.settings.push].needs_uncond:
                 return self._give_up(host.uncond_unused(params, self.p))
             try:
-                current = self.passes[key] = Pass(self.p, params, self.settings, self.oracle, self._timelines(*key))
+                current = self.passes[key] = Pass(self, params, self._timelines(*key))
             except Exception as error:  # whatever it is, the picture is drawn without us
                 return self._give_up(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
         return current
 
-    def timeline(self, p: Any = None, index: int = 0, all_prompts: Any = None, **_: Any) -> str | None:
-        """The host asks for this when it writes the parameters of a picture (processing.py:786); `index` is in this batch."""
-        whole = p is None or all_prompts is None or len(all_prompts) == len(p.all_prompts)
-        number = index if whole else p.iteration * p.batch_size + index
-        return self.compact(number)
+    def infotext(self) -> dict[str, Callable[..., str | None]]:
+        """What the host calls when it writes the parameters of a picture (processing.py:786); `index` is in this batch."""
+
+        def asked(tell: Tell) -> Callable[..., str | None]:
+            def told(p: Any = None, index: int = 0, all_prompts: Any = None, **_: Any) -> str | None:
+                whole = p is None or all_prompts is None or len(all_prompts) == len(p.all_prompts)
+                return tell(index if whole else p.iteration * p.batch_size + index)
+
+            return told
+
+        return {key: asked(tell) for key, tell in self._reports().items()}
+
+    def written(self) -> dict[str, list[str]]:
+        """The same in the end, for every picture: a function would be null in the API's info."""
+        numbers = range(len(self.p.all_prompts))
+        return {key: [tell(number) or "" for number in numbers] for key, tell in self._reports().items()}
 
     def compact(self, number: int) -> str | None:
         """The terms of picture `number` of this generation, pass by pass; None before it was drawn."""
+        image, found = self._passes_of(number)
+        return join_passes([one.guide.record.timelines[image] if one else Timeline() for one in found]) if any(found) else None
+
+    def found(self, number: int) -> str | None:
+        """What was found in picture `number` at which step, pass by pass; None before it was drawn."""
+        image, found = self._passes_of(number)
+        return PASS_BREAK.join(one.guide.record.found(image) if one else NO_TERMS for one in found if one or found[1]) or None
+
+    def _reports(self) -> dict[str, Tell]:
+        return {TIMELINE: self.compact} | ({FOUND: self.found} if self.vocabulary else {})
+
+    def _passes_of(self, number: int) -> tuple[int, list[Pass | None]]:
+        """A picture's number in its batch, and its first and hires pass; none before it was drawn."""
         iteration, image = divmod(number, self.p.batch_size)
         found = [self.passes.get((iteration, hires)) for hires in (False, True)]
-        if not any(found):
-            return None
-        timelines = [one.guide.record.timelines for one in found if one]
-        if any(image >= len(group) for group in timelines):
-            return None
-        return join_passes([one.guide.record.timelines[image] if one else Timeline() for one in found])
+        drawn = all(image < len(one.guide.record.timelines) for one in found if one)
+        return image, found if drawn else [None, None]
 
     def records(self) -> list[tuple[str, Record]]:
         """Every pass's record by a name."""

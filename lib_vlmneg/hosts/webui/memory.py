@@ -11,6 +11,7 @@ from modules import devices, shared
 from PIL import Image
 
 from ...oracles.base import Answer, Oracle
+from ...oracles.prompting import Prompting
 from . import host
 
 
@@ -35,7 +36,7 @@ class Placed(Oracle):
 
     def __init__(self, oracle: Any):
         self.name, self.input_side = oracle.name, oracle.input_side
-        self.scored, self.deterministic = oracle.scored, oracle.deterministic
+        self.scored, self.chats, self.deterministic = oracle.scored, oracle.chats, oracle.deterministic
         self._oracle, self.device = oracle, oracle.device
         management, patcher_class = _management()
         holder = torch.nn.Module()  # a transformers model's own `device` is read-only, and some hosts set it
@@ -43,9 +44,11 @@ class Placed(Oracle):
         self.patcher = patcher_class(holder, load_device=oracle.device, offload_device=torch.device("cpu"))
         self._management = management
 
-    def ask(self, images: Sequence[Image.Image], questions: Sequence[str], topk: int) -> list[list[list[Answer]]]:
+    def ask(
+        self, images: Sequence[Image.Image], questions: Sequence[str], topk: int, prompting: Prompting | None = None
+    ) -> list[list[list[Answer]]]:
         """As the oracle itself."""
-        return self._oracle.ask(images, questions, topk)
+        return self._oracle.ask(images, questions, topk, prompting)
 
     def prepare(self) -> None:
         """Brings it to its device, and makes room there as the host sees fit."""

@@ -46,6 +46,11 @@ def packages_folder() -> Path:
     return root() / "packages"
 
 
+def vocabularies_folder() -> Path:
+    """Where the user's own vocabularies are: a request names a file there, and no other."""
+    return root() / "vocabularies"
+
+
 def folder_of(name: str) -> Path:
     """Where the files of a model from the hub are kept, and may be put by hand."""
     return root() / name.replace("/", "--")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from torch import Tensor
 
+from ...asking import side_of
 from ...guide import Guide
-from ...oracles.base import Oracle
 from ...record import Event, Timeline
 from ...schedule import Clock
-from ...settings import Settings
 from . import decoders, host, memory
 from .conditioning import Encoder
 from .push import Joined
 from .separate import Separate
+
+if TYPE_CHECKING:
+    from .generation import Generation
 
 PUSHES = {"cfg": Joined, "separate": Separate}
 
@@ -23,7 +25,8 @@ PUSHES = {"cfg": Joined, "separate": Separate}
 class Pass:
     """Between the first and the last model call of a sampler; `denoiser.step` is the exact number of the call."""
 
-    def __init__(self, p: Any, params: Any, settings: Settings, oracle: Oracle | None, timelines: list[Timeline]):
+    def __init__(self, generation: Generation, params: Any, timelines: list[Timeline]):
+        p, settings, oracle = generation.p, generation.settings, generation.oracle
         self.denoiser = params.denoiser
         self._p, self._last = p, -1
         self._hires = host.in_hires(p)
@@ -37,11 +40,23 @@ class Pass:
         calls = None if sigmas else max(1, params.denoiser.total_steps or steps)
         decoder = None
         if oracle is not None:
-            decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), oracle.input_side)
+            decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), side_of(settings, oracle))
         count = encoder.count_tokens
         clock = Clock(steps, calls, sigmas)
         watch = self._keep if settings.previews else None
-        self.guide = Guide(settings, clock, prompts, negatives, oracle, decoder, count, timelines, watch, host.is_stopped)
+        self.guide = Guide(
+            settings,
+            clock,
+            prompts,
+            negatives,
+            oracle,
+            decoder,
+            count,
+            timelines,
+            watch,
+            host.is_stopped,
+            generation.vocabulary,
+        )
         self._push = PUSHES[settings.push](p, self.guide, encoder)
 
     def goes_on(self, denoiser: Any) -> bool:
