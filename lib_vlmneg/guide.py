@@ -14,17 +14,18 @@ from torch import Tensor
 from .asking import Asked, asking, prefixed
 from .decode import Decoder
 from .devices import same_random_numbers
+from .errors import InputError
 from .negatives import CountTokens, Ledger, compose
 from .oracles.base import Answer, Oracle
 from .oracles.beside import Beside
 from .oracles.stopped import Stopped
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
-from .settings import Settings
+from .settings import INSIDE, Settings
 from .vocabulary import Vocabulary
 
 Watcher = Callable[[Event, Image.Image], None]
-JOINING = ("cfg",)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
+JOINING = ("cfg", *INSIDE)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
 
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ class Guide:
         self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
         self._pending: list[Asked] = []
+        if oracle and not self.schedule.wanted:
+            self.record.note = f"nothing is asked: in a run of this length ({clock.steps}) no answer could still act"
+        if settings.enabled and settings.inside and not (oracle or timelines or any(negatives)):
+            self.record.note = f"{settings.push} has nothing to push away from; give a negative prompt, or a question"
         if oracle and settings.clear_at_stop:
             for timeline in self.record.timelines:
                 timeline.changes[self.schedule.stop] = ()
@@ -188,6 +193,7 @@ class Guide:
         if self.record.failure:
             return
         reason = " ".join(str(error).split()) or "no reason given"
-        self.record.failure = f"step {step}: {type(error).__name__}: {reason}"
-        logger.warning("VLM Negative asks no more in this picture, which goes on without it. %s", self.record.failure)
+        said = reason if isinstance(error, InputError) else f"{type(error).__name__}: {reason}"
+        self.record.failure = f"step {step}: {said}"
+        logger.warning("VLM Negative stops in this picture, which goes on without it. %s", self.record.failure)
         logger.debug("the whole story:", exc_info=error)

@@ -10,6 +10,7 @@ from typing import Any
 from .errors import InputError
 
 Position = int | float  # an int is a step, a float from 0.0 to 1.0 a share of the run
+AUTO = "auto"
 
 
 def checked(name: str, value: Any, meta: Mapping[str, Any]) -> Any:
@@ -17,7 +18,7 @@ def checked(name: str, value: Any, meta: Mapping[str, Any]) -> Any:
     value = READERS[meta["kind"]](name, value)
     if "choices" in meta and value not in meta["choices"]:
         raise InputError(f"{name}: {value!r} is not one of {', '.join(meta['choices'])}")
-    if "minimum" in meta and not meta["minimum"] <= value <= meta["maximum"]:
+    if "minimum" in meta and value != AUTO and not meta["minimum"] <= value <= meta["maximum"]:
         raise InputError(f"{name}: {value} is outside {meta['minimum']} to {meta['maximum']}")
     return value
 
@@ -45,6 +46,20 @@ def _number(name: str, value: Any) -> float:
     if not math.isfinite(number):
         raise InputError(f"{name}: {value!r} is not a number; write one in digits")
     return number
+
+
+def _auto_number(name: str, value: Any) -> float | str:
+    if isinstance(value, str) and value.strip().lower() in ("", AUTO):
+        return AUTO
+    try:
+        return _number(name, value)
+    except InputError:
+        raise InputError(f"{name}: {value!r} is not a number; write one in digits, or {AUTO}") from None
+
+
+def or_auto(value: float | str, auto: float) -> float:
+    """The number that was chosen; `auto` where none was."""
+    return auto if value == AUTO else float(value)
 
 
 def position(name: str, value: Any) -> Position:
@@ -103,6 +118,7 @@ READERS = {
     "bool": _bool,
     "int": _int,
     "float": _number,
+    "auto_number": _auto_number,
     "position": position,
     "text": _text,
     "choice": _text,

@@ -96,7 +96,7 @@ class Record:
     """One generation. `generation` is what the host says of it (seed, steps, size, model).
 
     `extra_calls` counts what a separate push had the model evaluate beside the host's own: the negative, and the null where
-    the host leaves it out, each for the whole batch.
+    the host leaves it out, each for the whole batch. `note` is what the user should know, though nothing failed.
     """
 
     settings: dict[str, Any]
@@ -109,6 +109,7 @@ class Record:
     timings: list[Timing] = field(default_factory=list)
     extra_calls: int = 0
     failure: str | None = None
+    note: str = ""
 
     def to_json(self) -> str:
         """The record as JSON, two blanks deep."""
@@ -125,6 +126,7 @@ class Record:
             "timings": [asdict(timing) for timing in self.timings],
             "extra_calls": self.extra_calls,
             "failure": self.failure,
+            "note": self.note,
         }
         return json.dumps(body, indent=2)
 
@@ -169,6 +171,7 @@ class Record:
             timings=[Timing(**timing) for timing in body["timings"]],
             extra_calls=body.get("extra_calls", 0),  # older records have none
             failure=body["failure"],
+            note=body.get("note", ""),
         )
 
     def timing(self, step: int) -> Timing:

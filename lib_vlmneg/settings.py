@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from .errors import InputError
-from .readers import Position, checked
+from .readers import AUTO, Position, checked
 
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
-PUSHES = ("cfg", "separate")
+INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
+PUSHES = ("cfg", "separate", *INSIDE)
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
@@ -84,11 +85,34 @@ class Settings:
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
     clear_at_stop: bool = option(False, "bool", "Clear at stop", "Drop the terms at the stop step; the negative prompt stays")
     push: str = option(
-        "cfg", "choice", "Push", "cfg: the terms join the negative prompt; separate: they have their own scale", choices=PUSHES
+        "cfg",
+        "choice",
+        "Push",
+        "cfg: terms join the negative prompt; separate: they have a scale of their own; vsf, nag, nasa: inside attention",
+        choices=PUSHES,
     )
-    push_scale: float = option(
-        7.5, "float", "Push scale", "How hard a separate push is; CFG's own is its scale less 1", minimum=0.0, maximum=100.0
+    push_scale: float | str = option(
+        AUTO, "auto_number", "Push scale", "How hard; auto: 7.5 for separate, else by model", minimum=0.0, maximum=100.0
     )
+    push_offset: float | str = option(
+        AUTO, "auto_number", "Push offset", "VSF: how much less the negative is looked at", minimum=0.0, maximum=100.0
+    )
+    push_tau: float | str = option(
+        AUTO, "auto_number", "Push tau", "NAG: how much longer a token may become", minimum=1.0, maximum=100.0
+    )
+    push_alpha: float | str = option(
+        AUTO, "auto_number", "Push alpha", "NAG: the share of what is pushed in the whole", minimum=0.0, maximum=1.0
+    )
+    push_blocks: str = option("all", "text", "Push blocks", "Where attention pushes: all, or some, as mid, up.0-3")
+    push_start: float = option(
+        0.0, "float", "Push start", "The share of the run at which attention begins to push", minimum=0.0, maximum=1.0
+    )
+    push_end: float = option(1.0, "float", "Push end", "The share at which it no longer pushes", minimum=0.0, maximum=1.0)
+    push_compat: bool = option(False, "bool", "Push compat", "VSF on SD3 as its public code has it: auto is then 3.5 and 0.1")
+    push_pooled: float = option(
+        1.0, "float", "Push pooled", "Flux: how far the pooled text is led away; 1 not at all", minimum=0.0, maximum=20.0
+    )
+    push_only_at_cfg_1: bool = option(False, "bool", "Push only at CFG 1", "No push inside attention above CFG 1")
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
     )
@@ -106,8 +130,15 @@ class Settings:
             raise InputError(f"start: {self.start} is not before stop {self.stop}; make start smaller or stop larger")
         if self.steps_of and self.steps and self.steps[-1] >= self.steps_of:
             raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
-        if self.enabled and not self.questions and not self.vocabulary:
+        if self.push_start >= self.push_end:
+            raise InputError(f"push_start: {self.push_start:g} is not before push_end {self.push_end:g}; move one of them")
+        if self.enabled and not self.questions and not self.vocabulary and not self.inside:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
+
+    @property
+    def inside(self) -> bool:
+        """Whether attention pushes: that needs no CFG, and the negative prompt alone will do, without a question."""
+        return self.push in INSIDE
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
@@ -162,6 +193,7 @@ def _property(definition: Any) -> dict[str, Any]:
         "bool": {"type": "boolean"},
         "int": {"type": "integer"},
         "float": {"type": "number"},
+        "auto_number": {"anyOf": [{"const": AUTO}, {"type": "number"}]},
         "text": {"type": "string"},
         "choice": {"type": "string", "enum": list(meta.get("choices", ()))},
         "texts": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},

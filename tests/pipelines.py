@@ -59,6 +59,7 @@ class Denoised:
 
     def __enter__(self) -> Denoised:
         forward = self.module.forward
+        self.before = vars(self.module).get("forward")
 
         def spy(*args: Any, **kwargs: Any) -> Any:
             given = {**kwargs, **(kwargs.get("added_cond_kwargs") or {})}
@@ -70,6 +71,8 @@ class Denoised:
 
     def __exit__(self, *_: Any) -> None:
         del self.module.forward
+        if self.before is not None:
+            self.module.forward = self.before
 
     def texts(self, name: str, images: int) -> list[tuple[Tensor, Tensor]]:
         """For each step this text input as (negative, positive): rows of one call, or of two calls, positive first."""

@@ -364,18 +364,18 @@ def test_fluxs_pooled_text_may_be_mixed():
 def test_what_cannot_be_is_said():
     pipe = pipeline("sd")
     with (
-        pytest.raises(InputError, match=r"^blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all$"),
+        pytest.raises(InputError, match=r"^push_blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all$"),
         attached(pipe, AttentionPush(blocks="up.9"), 1),
     ):
         pass
     with (
-        pytest.raises(InputError, match=r"^compat: the public code's way is for vsf on SD3"),
+        pytest.raises(InputError, match=r"^push_compat: the public code's way is for vsf on SD3"),
         attached(pipe, AttentionPush(compat=True), 1),
     ):
         pass
 
     with (
-        pytest.raises(InputError, match=r"^pooled: 1.5 is for Flux, not unet; leave it at 1$"),
+        pytest.raises(InputError, match=r"^push_pooled: 1.5 is for Flux, not unet; leave it at 1$"),
         attached(pipe, AttentionPush(pooled=1.5), 1),
     ):
         pass
@@ -388,7 +388,7 @@ def test_what_cannot_be_is_said():
         attached(Other(), AttentionPush(), 1),
     ):
         pass
-    with pytest.raises(InputError, match=r"^start: 0.6 is not before end 0.5; move one"):
+    with pytest.raises(InputError, match=r"^push_start: 0.6 is not before push_end 0.5; move one"):
         AttentionPush(start=0.6, end=0.5)
 
 

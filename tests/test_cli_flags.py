@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from chat_server import says, serving
 from commands import Run
 from PIL import Image
-from pipelines import KINDS, Eye, flux, sdxl, weights
+from pipelines import KINDS, Eye, flux, sd, sd3, sdxl, weights
 
 from lib_vlmneg import miniature
 from lib_vlmneg.cli import generate, main
@@ -200,6 +201,70 @@ def test_distilled_guidance_is_fluxs_own(tmp_path):
         for scale in (1.0, 9.0)
     ]
     assert runs[0].pictures() != runs[1].pictures()
+
+
+STATIC = ("--guidance_scale", 1, "--negative_prompt", "dog")
+KINDS_OF = {"sd": cache(sd), "sd3": cache(sd3), "flux": cache(flux)}
+
+
+@shows("--push_offset", "--push_tau", "--push_alpha", "--push_blocks", "--push_start", "--push_end", "--push_compat",
+       "--push_pooled", "--push_only_at_cfg_1")  # fmt: skip
+@pytest.mark.parametrize(
+    ("flags", "others", "kind"),
+    [
+        (("--push", "nag"), ("--push", "vsf"), "sd"),
+        (("--push_scale", 3.5), ("--push", "vsf"), "sd"),
+        (("--push_offset", 3), ("--push", "vsf"), "sd"),
+        (("--push_tau", 1), ("--push", "nag", "--push_scale", 9, "--push_alpha", 1), "sd"),
+        (("--push_alpha", 0), ("--push", "nag"), "sd"),
+        (("--push_blocks", "mid"), ("--push", "vsf"), "sd"),
+        (("--push_start", 0.5), ("--push", "vsf"), "sd"),
+        (("--push_end", 0.5), ("--push", "vsf"), "sd"),
+        (("--push_compat",), ("--push", "vsf", "--push_scale", 3.5), "sd3"),
+        (("--push_pooled", 3), ("--push", "vsf"), "flux"),
+        (("--push_only_at_cfg_1",), ("--push", "vsf", "--guidance_scale", 4), "sd"),
+    ],
+    ids=lambda given: " ".join(map(str, given)) if isinstance(given, tuple) else given,
+)
+def test_a_flag_of_the_push_draws_another_picture_without_any_oracle(flags, others, kind, tmp_path):
+    def load(*_):
+        return KINDS_OF[kind](), None
+
+    runs = [
+        Run(tmp_path / name, *STATIC, *others, *more, load_pipeline=load, question=())
+        for name, more in (("before", ()), ("after", flags))
+    ]
+    assert [run.status for run in runs] == [0, 0] and runs[0].pictures() != runs[1].pictures()
+    assert runs[0].record()["oracle"] == "" and runs[0].record()["failure"] is None
+    again = Run(tmp_path / "again", "--replay", tmp_path / "after" / "record.json", load_pipeline=load, question=())
+    assert again.pictures() == runs[1].pictures()
+
+
+@shows("--max_sequence_length")
+def test_a_t5_reads_as_many_tokens_as_it_is_told(tmp_path):
+    def load(*_):
+        return KINDS_OF["flux"](), None
+
+    short, long = (
+        Run(tmp_path / str(length), "--max_sequence_length", length, load_pipeline=load, question=()) for length in (16, 32)
+    )
+    assert short.pictures() != long.pictures()
+    assert Run(tmp_path / "none", "--max_sequence_length", 0, question=()).err.startswith(
+        "vlm-negative: max_sequence_length: 0"
+    )
+
+
+def test_what_a_model_has_not_is_said_and_the_picture_comes(tmp_path):
+    run = Run(tmp_path / "a", *STATIC, "--push", "vsf", "--push_blocks", "up.9", question=())
+    assert run.status == 0 and "The guide stopped: step 0: push_blocks: 'up.9' does not exist" in run.out
+    assert run.pictures() == Run(tmp_path / "plain", *STATIC, question=()).pictures()
+
+
+def test_at_one_step_the_negative_prompt_pushes_and_a_question_is_told_why_not(tmp_path):
+    eye = Eye()
+    run = Run(tmp_path / "a", *STATIC, "--push", "vsf", "--steps", 1, eye=eye)
+    assert eye.asks == 0 and "The guide: nothing is asked: in a run of this length (1)" in run.out
+    assert run.pictures() != Run(tmp_path / "plain", *STATIC, "--steps", 1, question=()).pictures()
 
 
 @shows("--log_negatives")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.settings import Settings, schema
+from lib_vlmneg.settings import INSIDE, PUSHES, Settings, schema
 
 FIELDS = {definition.name: definition for definition in fields(Settings)}
 KINDS = {name: definition.metadata["kind"] for name, definition in FIELDS.items()}
@@ -23,6 +23,7 @@ def allowed(definition):
         "bool": lambda: st.booleans(),
         "int": lambda: st.integers(*limits),
         "float": lambda: st.floats(*limits),
+        "auto_number": lambda: st.just("auto") | st.floats(*limits),
         "text": lambda: st.text(max_size=12),
         "choice": lambda: st.sampled_from(meta["choices"]),
         "texts": lambda: st.lists(QUESTIONS, min_size=1, max_size=3),
@@ -38,6 +39,8 @@ def values(draw):
     start, stop = chosen.get("start", 0), chosen.get("stop", 1.0)
     if type(start) is type(stop) and start >= stop:
         chosen.pop("start", None), chosen.pop("stop", None)
+    if chosen.get("push_start", 0.0) >= chosen.get("push_end", 1.0):
+        chosen.pop("push_start", None), chosen.pop("push_end", None)
     if 0 < chosen.get("steps_of", 0) <= max(chosen.get("steps", ()), default=0):
         chosen.pop("steps_of")
     return chosen
@@ -119,6 +122,8 @@ def json_value(kind):
     plain = st.none() | st.booleans() | numbers
     if kind in ("text", "texts"):
         plain |= st.text(max_size=3)
+    if kind == "auto_number":
+        plain |= st.just("auto")
     if kind == "choice":
         plain |= st.sampled_from(["auto", "window", "tiny", "sometimes"])
     inner = st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=2), plain, max_size=1)
@@ -233,3 +238,31 @@ def test_settings_do_not_change():
 
 def test_settings_are_hashable():
     assert len({Settings(questions=["a"], steps=[1]), Settings(questions=("a",), steps=(1,))}) == 1
+
+
+@pytest.mark.parametrize(("typed", "held"), [("auto", "auto"), (" AUTO ", "auto"), ("", "auto"), ("2.5", 2.5), (3, 3.0)])
+def test_a_number_may_be_left_to_the_program(typed, held):
+    assert Settings(push_scale=typed).push_scale == held
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"push_scale": "hard"}, "push_scale: 'hard' is not a number; write one in digits, or auto"),
+        ({"push_scale": True}, "push_scale: True is not a number; write one in digits, or auto"),
+        ({"push_scale": -1}, "push_scale: -1.0 is outside 0.0 to 100.0"),
+        ({"push_alpha": 1.5}, "push_alpha: 1.5 is outside 0.0 to 1.0"),
+        ({"push_start": 0.5, "push_end": 0.5}, "push_start: 0.5 is not before push_end 0.5; move one of them"),
+    ],
+)
+def test_what_a_push_cannot_be_is_said(given, said):
+    assert message(**given) == said
+
+
+@pytest.mark.parametrize("push", PUSHES)
+def test_a_push_inside_attention_needs_no_question(push):
+    if push in INSIDE:
+        settings = Settings(enabled=True, push=push, questions=())
+        assert Settings.from_infotext(settings.to_infotext()) == settings
+    else:
+        assert message(enabled=True, push=push, questions=()).startswith("questions: none are given")

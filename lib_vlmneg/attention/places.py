@@ -41,10 +41,10 @@ def chosen(places: Mapping[str, Where], blocks: str) -> set[str]:
             named = {f"{group}.{number}" for number in range(int(first), int(last) + 1)} & set(places)
             named = named if f"{group}.{last}" in places else set()
         if not named:
-            raise InputError(f"blocks: {part!r} does not exist; there are {_listed(places)}, or say {ALL}")
+            raise InputError(f"push_blocks: {part!r} does not exist; there are {_listed(places)}, or say {ALL}")
         found |= named
     if not found:
-        raise InputError(f"blocks: {blocks!r} names none; there are {_listed(places)}, or say {ALL}")
+        raise InputError(f"push_blocks: {blocks!r} names none; there are {_listed(places)}, or say {ALL}")
     return found
 
 

@@ -27,19 +27,19 @@ class AttentionPush:
 
     def __post_init__(self) -> None:
         for name in ("start", "end"):
-            object.__setattr__(self, name, number(name, getattr(self, name), high=1.0))
-        object.__setattr__(self, "pooled", number("pooled", self.pooled))
+            object.__setattr__(self, name, number(f"push_{name}", getattr(self, name), high=1.0))
+        object.__setattr__(self, "pooled", number("push_pooled", self.pooled))
         if self.start >= self.end:
-            raise InputError(f"start: {self.start:g} is not before end {self.end:g}; move one of them")
+            raise InputError(f"push_start: {self.start:g} is not before push_end {self.end:g}; move one of them")
 
     def check(self, family: str) -> None:
         """Raises InputError for what a family of models (unet, sd3, flux, wan) has not."""
         if self.compat and (family != "sd3" or self.method.name != "vsf"):
             raise InputError(
-                f"compat: the public code's way is for vsf on SD3, not {self.method.name} on {family}; switch it off"
+                f"push_compat: the public code's way is for vsf on SD3, not {self.method.name} on {family}; switch it off"
             )
         if self.pooled != 1 and family != "flux":
-            raise InputError(f"pooled: {self.pooled:g} is for Flux, not {family}; leave it at 1")
+            raise InputError(f"push_pooled: {self.pooled:g} is for Flux, not {family}; leave it at 1")
 
     def at(self, progress: float) -> bool:
         """Whether it pushes at this share of the run."""

@@ -7,6 +7,7 @@ import math
 from ..errors import InputError
 from .methods import METHODS, Method, NormalizedAttention, ValueSignFlip
 
+PUBLIC = ValueSignFlip(3.5, 0.1)  # what VSF's public code has for SD3.5, in its own way (see negative.joined)
 SUITED = {
     ("vsf", "sd15"): ValueSignFlip(0.5, 0.1),
     ("vsf", "sdxl"): ValueSignFlip(0.5, 0.1),

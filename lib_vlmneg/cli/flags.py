@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..record import Record
-from ..settings import VILT, WEBUI_ONLY, Settings
+from ..settings import INSIDE, VILT, WEBUI_ONLY, Settings
 
 FLAGS = {  # of the reference program, where its name is not the setting's
     "question": "questions",
@@ -33,6 +33,7 @@ DRAWN = {  # what a record says of the request
     "width": int,
     "batch": int,
     "distilled_guidance": (int, float),
+    "max_sequence_length": int,
 }
 
 
@@ -44,8 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output_dir", type=Path, default=Path("out"), help="where the pictures go (default: out)")
     add("--seed", type=int, help="of the first picture; the next have the next seeds (default: 0)")
     add("--steps", type=int, help="of the sampler (default: 28)")
-    add("--guidance_scale", type=float, help="strength of CFG, above 1 for a negative prompt to act (default: 4.5)")
+    add("--guidance_scale", type=float, help="strength of CFG; 0 and 1 are none (default: 4.5)")
     add("--distilled_guidance", type=float, help="the guidance that Flux and its like have learned, beside CFG")
+    add("--max_sequence_length", type=int, help="tokens that a T5 reads of a prompt (default: the pipeline's own)")
     add("--height", type=int, help="in pixels (default: the model's own)")
     add("--width", type=int, help="in pixels (default: the model's own)")
     add("--model", help="a diffusers id or folder (default: miniature, which ships)")
@@ -61,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--log_negatives", action="store_true", help="print the negatives as they come")
     add("--save_intermediate", action="store_true", help="save x0 at every step")
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")
-    settings = parser.add_argument_group("the guide", "Without --question or --vocabulary the plain picture is drawn.")
+    settings = parser.add_argument_group(
+        "the guide", "Without --question, --vocabulary or a --push inside attention the plain picture is drawn."
+    )
     for definition in fields(Settings):
         if definition.name not in ("enabled", *WEBUI_ONLY):
             _add_setting(settings, definition)
@@ -92,7 +96,7 @@ def request_of(options: argparse.Namespace, record: Record | None) -> dict[str, 
     if record:
         drawn |= _recorded(record)
     drawn |= {name: getattr(options, name) for name in DRAWN if getattr(options, name) is not None}
-    for name, least in (("steps", 1), ("batch", 1), ("seed", 0)):
+    for name, least in (("steps", 1), ("batch", 1), ("seed", 0), ("max_sequence_length", 1)):
         if drawn.get(name, least) < least:
             raise InputError(f"{name}: {drawn[name]} is below {least}; give {least} or more")
     if record and drawn.get("batch", 1) != len(record.timelines):
@@ -118,7 +122,10 @@ def settings_of(options: argparse.Namespace, model: str | None, record: Record |
     given = {name.removeprefix("set_"): value for name, value in vars(options).items() if name.startswith("set_")}
     given = {name: value for name, value in given.items() if value is not None}
     try:
-        settings = Settings.from_dict({**given, "enabled": bool({"questions", "vocabulary"} & set(given))})
+        inside = given.get("push") in INSIDE  # that needs no question
+        asked = bool({"questions", "vocabulary"} & set(given))
+        found = {"questions": (), "enabled": True, **given} if inside else {**given, "enabled": asked}
+        settings = Settings.from_dict(found)
     except InputError as error:
         name, said = str(error).split(":", 1)
         flags = {name: flag for flag, name in FLAGS.items()}

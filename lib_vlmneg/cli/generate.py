@@ -37,7 +37,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         if options.record.suffix == ".png":
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
-    asking = settings.enabled and replayed is None
+    asking = settings.enabled and bool(settings.questions) and replayed is None
     place = (options.oracle_device or options.device, options.oracle_dtype)
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
@@ -64,5 +64,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         options.record.parent.mkdir(parents=True, exist_ok=True)
         options.record.write_text(record.to_json())
         contact_sheet(record, seen, images).save(options.record.with_suffix(".png"))
+    if record.note:
+        print(f"The guide: {record.note}")
     if record.failure:
-        print(f"The guide stopped asking: {record.failure}")
+        print(f"The guide stopped: {record.failure}")

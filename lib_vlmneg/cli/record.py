@@ -32,8 +32,10 @@ def told(record: Record) -> str:
     )
     if record.extra_calls:
         lines.append(f"{record.extra_calls} calls of the model for the separate push")
+    if record.note:
+        lines.append(record.note)
     if record.failure:
-        lines.append(f"stopped asking: {record.failure}")
+        lines.append(f"stopped: {record.failure}")
     return "\n".join(lines)
 
 

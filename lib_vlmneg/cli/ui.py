@@ -49,7 +49,7 @@ def page(model: str, device: str = "auto") -> Any:
                 with gr.Row():
                     seed = gr.Number(SEED, label="Seed", precision=0)
                     steps = gr.Slider(1, 100, value=28, step=1, label="Steps")
-                    scale = gr.Slider(1, 20, value=4.5, step=0.5, label="Guidance scale")
+                    scale = gr.Slider(0, 20, value=4.5, step=0.5, label="Guidance scale")
                 button = gr.Button("Generate", variant="primary")
                 release = gr.Button("Free the oracle's memory", size="sm")
                 with gr.Accordion("VLM Negative", open=True):
@@ -85,11 +85,11 @@ class _Studio:
         if not settings.enabled:
             return draw(self._pipe, replace(request), settings)[0][0], "The plain picture.", None
         seen: list[tuple[Event, Image.Image]] = []
-        oracle = self.oracles.get(settings.oracle, self._device)
+        oracle = self.oracles.get(settings.oracle, self._device) if settings.questions else None
         images, record = draw(
             self._pipe, request, settings, oracle, self._tiny, watch=lambda event, picture: seen.append((event, picture))
         )
-        said = record.failure or f"Pushed away from: {', '.join(record.terms(0)) or 'nothing'}"
+        said = record.failure or record.note or f"Pushed away from: {', '.join(record.terms(0)) or 'nothing'}"
         return images[0], said, contact_sheet(record, seen, images)
 
 

@@ -7,6 +7,8 @@ from torch import Tensor
 
 from .cfg import cfg
 
+SCALE = 7.5  # where the user gives none
+
 
 def dual(cond: Tensor, null: Tensor, negative: Tensor, g: float, w: float) -> Tensor:
     """eps = eps_0 + g (eps_c - eps_0) - w (eps_neg - eps_0): the prompt and the negative are both measured from the null.

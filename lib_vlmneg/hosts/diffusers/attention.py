@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import wraps
 from typing import Any
 
 import torch
@@ -21,12 +22,16 @@ from ...errors import InputError
 from .attention_text import encode_negative
 from .families import denoiser, family, places
 
+Guard = Callable[[], AbstractContextManager]  # what goes wrong inside is dealt with there
+
 
 class Attachment:
     """What the generation under way is pushed away from."""
 
-    def __init__(self, pipe: Any, push: AttentionPush, images: int):
+    def __init__(self, pipe: Any, push: AttentionPush, images: int, guard: Guard = nullcontext):
         self._pipe, self._family, self._images = pipe, family(pipe), images
+        self._guard, self._off = guard, False
+        self._given: tuple[tuple, dict[str, Any]] = ((), {})
         self._texts: tuple[str, ...] = ()
         self._first: Tensor | None = None
         self.pushing = Pushing(push)
@@ -36,14 +41,52 @@ class Attachment:
         """Tells the share of the run that is done, 0 to 1, before a step; `start` and `end` of the push go by it."""
         self.pushing.progress = share
 
-    def use(self, texts: Sequence[str]) -> None:
-        """The negative from the next model call on, one text an image; empty texts push nothing."""
-        if tuple(texts) != self._texts:
-            self._texts = tuple(texts)  # first, so that a text which cannot be encoded is tried once
-            self.pushing.negative = encode_negative(self._pipe, self._family, self._texts)
+    def use(self, texts: Sequence[str]) -> bool:
+        """The negative from the next model call on, one text an image; empty texts push nothing. Whether any is new."""
+        if tuple(texts) == self._texts:
+            return False
+        self._texts = tuple(texts)  # first, so that a text which cannot be encoded is tried once
+        self.pushing.negative = encode_negative(self._pipe, self._family, self._texts)
+        return True
 
     def before(self, module: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
         """Forward pre-hook of the denoiser: puts the negative behind the prompt."""
+        self._given = args, kwargs
+        if self._off:
+            return None
+        with self._guard():
+            return self._joined(args, kwargs)
+        self.stop()
+        return None
+
+    def stop(self) -> None:
+        """Pushes no more in this generation."""
+        self._off, self.pushing.text = True, None
+
+    @contextmanager
+    def spared(self, module: nn.Module) -> Iterator[None]:
+        """A model call in which the push fails, and the guard keeps that to itself, is made once more without it."""
+        before, plain = vars(module).get("forward"), module.forward
+
+        @wraps(plain)
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            if self.pushing.text is None:
+                return plain(*args, **kwargs)
+            with self._guard():
+                return plain(*args, **kwargs)
+            self.stop()
+            given, named = self._given
+            return plain(*given, **named)
+
+        module.forward = forward
+        try:
+            yield
+        finally:
+            del module.forward
+            if before is not None:
+                module.forward = before
+
+    def _joined(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
         prompt, negative = kwargs["encoder_hidden_states"], self.pushing.wanted()
         rows = self._rows(prompt)
         if negative is None or not any(row is not None for row in rows):
@@ -63,7 +106,7 @@ class Attachment:
 
     def after(self, *_: Any) -> None:
         """Forward hook of the denoiser, called after an exception too."""
-        self.pushing.text = None
+        self.pushing.text, self._given = None, ((), {})
 
     def answer(self, active: bool) -> Answer:
         """What answers the kernel calls of an attention that reads the text; it pushes if `active`."""
@@ -102,19 +145,21 @@ def _joint(pushing: Pushing, method: Method | None, text_first: bool) -> Answer:
 
 
 @contextmanager
-def attached(pipe: Any, push: AttentionPush, images: int) -> Iterator[Attachment]:
+def attached(pipe: Any, push: AttentionPush, images: int, guard: Guard = nullcontext) -> Iterator[Attachment]:
     """Attaches a push to a pipeline that draws `images` pictures; nothing of it stays afterwards.
 
-    At CFG 1 the whole batch is pushed, above it the conditional rows. Raises InputError for an architecture or blocks that
+    At CFG 1 the whole batch is pushed, above it the conditional rows. A push that fails in a model call fails inside
+    `guard()`; where that raises nothing, the picture goes on without. Raises InputError for an architecture or blocks that
     cannot be.
     """
-    attachment = Attachment(pipe, push, images)
+    attachment = Attachment(pipe, push, images, guard)
     module = denoiser(pipe)
     where = places(module)
     active = chosen(where, push.blocks)
     answers = ((name, attn, attachment.answer(name in active)) for name, attns in where.items() for attn in attns)
     with ExitStack() as stack:
         stack.enter_context(answered(answers, lambda: attachment.pushing.text is not None))
+        stack.enter_context(attachment.spared(module))
         stack.callback(module.register_forward_hook(attachment.after, always_call=True).remove)
         stack.callback(module.register_forward_pre_hook(attachment.before, with_kwargs=True).remove)
         yield attachment

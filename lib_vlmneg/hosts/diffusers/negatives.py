@@ -23,8 +23,11 @@ class Swapper:
     image: what is to be swapped must be their encoding, else RuntimeError says that this pipeline keeps it elsewhere.
     """
 
-    def __init__(self, pipe: Any, negatives: Sequence[str], encoded: Callable[[float], None]):
+    def __init__(
+        self, pipe: Any, negatives: Sequence[str], encoded: Callable[[float], None], max_sequence_length: int | None = None
+    ):
         self._pipe, self._negatives, self._encoded = pipe, tuple(negatives), encoded
+        self._length = max_sequence_length
         self._images = len(self._negatives)
         self._own: dict[str, Tensor] = {}
         self._expected: Encoding = ()
@@ -43,7 +46,7 @@ class Swapper:
         if texts != self._texts:
             began = time.perf_counter()
             self._texts = texts  # first, so that a text which cannot be encoded is tried once
-            self._encoding = encode(self._pipe, texts) if texts else None
+            self._encoding = encode(self._pipe, texts, self._length) if texts else None
             self._encoded(time.perf_counter() - began)
         self._calls = 0
 
@@ -84,7 +87,7 @@ class Swapper:
     def _check(self, name: str, own: Tensor) -> Tensor:
         """The pipeline's own rows, as they first came: the encoding of the user's negative prompt."""
         if name not in self._own:
-            self._expected = self._expected or encode(self._pipe, self._negatives)
+            self._expected = self._expected or encode(self._pipe, self._negatives, self._length)
             expected = like(own, self._expected)
             if expected.shape != own.shape or not torch.allclose(expected.float(), own.float(), rtol=1e-2, atol=1e-2):
                 raise RuntimeError(
@@ -94,8 +97,8 @@ class Swapper:
         return self._own[name]
 
 
-def encode(pipe: Any, texts: Sequence[str]) -> Encoding:
-    """Everything that the pipeline's own `encode_prompt` gives for these texts."""
+def encode(pipe: Any, texts: Sequence[str], max_sequence_length: int | None = None) -> Encoding:
+    """Everything that the pipeline's own `encode_prompt` gives for these texts; with a T5 that reads so many tokens."""
     wanted = {
         "prompt": list(texts),
         "prompt_2": None,
@@ -103,6 +106,7 @@ def encode(pipe: Any, texts: Sequence[str]) -> Encoding:
         "device": pipe._execution_device,
         "num_images_per_prompt": 1,
         "do_classifier_free_guidance": False,
+        **({"max_sequence_length": max_sequence_length} if max_sequence_length else {}),
     }
     accepted = inspect.signature(pipe.encode_prompt).parameters
     with torch.no_grad():

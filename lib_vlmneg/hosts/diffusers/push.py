@@ -37,9 +37,11 @@ class Push:
 class Joined(Push):
     """The terms are part of the negative prompt, which CFG pushes away from."""
 
-    def __init__(self, pipe: Any, guide: Guide, guidance_scale: float):
+    def __init__(self, pipe: Any, guide: Guide, guidance_scale: float, max_sequence_length: int | None = None):
         self._guide, self._call = guide, 0
-        self._swapper = Swapper(pipe, guide.record.negatives, lambda seconds: guide.encoded(self._call, seconds))
+        self._swapper = Swapper(
+            pipe, guide.record.negatives, lambda seconds: guide.encoded(self._call, seconds), max_sequence_length
+        )
 
     def tensor_inputs(self) -> list[str]:
         """As the base."""

@@ -23,14 +23,15 @@ from ...negatives import CountTokens
 from ...oracles.base import Oracle
 from ...record import Record, Timeline
 from ...schedule import Clock
-from ...settings import Settings
+from ...settings import INSIDE, Settings
 from ...vocabulary import Vocabulary, find
 from .decoders import decoders
-from .push import Joined
+from .inside import Inside
+from .push import Joined, Push
 from .separate import Separate
 from .x0 import predicted_x0
 
-PUSHES = {"cfg": Joined, "separate": Separate}
+PUSHES = {"cfg": Joined, "separate": Separate, **dict.fromkeys(INSIDE, Inside)}
 
 SaveX0 = Callable[[int, float, list[Image.Image]], None]
 
@@ -49,6 +50,7 @@ class Request:
     width: int | None = None
     batch: int = 1
     distilled_guidance: float | None = None
+    max_sequence_length: int | None = None
 
 
 def draw(
@@ -88,19 +90,17 @@ def draw(
     dtype = str(pipe.dtype).removeprefix("torch.")
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
-    with _attached(pipe, guide, request.guidance_scale, decoder, save_x0) as hooks:
+    push = PUSHES[settings.push](pipe, guide, request.guidance_scale, request.max_sequence_length)
+    with _attached(pipe, guide, push, decoder, save_x0) as hooks:
         images = pipe(**arguments, **hooks).images
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return images, guide.record
 
 
 @contextmanager
-def _attached(
-    pipe: Any, guide: Guide, guidance_scale: float, decoder: Decoder, save_x0: SaveX0 | None
-) -> Iterator[dict[str, Any]]:
+def _attached(pipe: Any, guide: Guide, push: Push, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
-    push = PUSHES[guide.settings.push](pipe, guide, guidance_scale)
     scheduler_step = pipe.scheduler.step
 
     @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
@@ -132,7 +132,7 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, settings: S
     """What the pipeline is called with."""
     accepted = inspect.signature(pipe.__call__).parameters
     name = type(pipe).__name__
-    if guided and "negative_prompt" not in accepted:
+    if guided and not settings.inside and "negative_prompt" not in accepted:
         raise InputError(
             f"model: {name} takes no negative prompt, so nothing can be steered; draw without --question, or use another"
         )
@@ -140,7 +140,7 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, settings: S
         raise InputError(f"model: {name} lets nobody in between its steps; use another")
     if guided and request.guidance_scale <= 1 and settings.push == "cfg":
         raise InputError(
-            f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1, or push separate"
+            f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1, or another push"
         )
     arguments = {
         "prompt": [request.prompt] * request.batch,
@@ -152,6 +152,10 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, settings: S
     }
     true_cfg = "true_cfg_scale" in accepted
     arguments["true_cfg_scale" if true_cfg else "guidance_scale"] = request.guidance_scale
+    if request.max_sequence_length is not None:
+        if "max_sequence_length" not in accepted:
+            raise InputError(f"max_sequence_length: {name} has none; leave it out")
+        arguments["max_sequence_length"] = request.max_sequence_length
     if request.distilled_guidance is not None:
         if not true_cfg:
             raise InputError(f"distilled_guidance: {name} has none; leave it out")

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from ...guidance.cfg import cfg
-from ...guidance.dual import away
+from ...guidance.dual import SCALE, away
 from ...guide import Guide
+from ...readers import or_auto
 from .negatives import Encoding, encode, is_text, like
 from .push import Push
 
@@ -37,13 +38,14 @@ class Separate(Push):
     guides by plain CFG is checked at each step: where it does not, RuntimeError says so and the picture goes on without.
     """
 
-    def __init__(self, pipe: Any, guide: Guide, guidance_scale: float):
+    def __init__(self, pipe: Any, guide: Guide, guidance_scale: float, max_sequence_length: int | None = None):
         self._pipe, self._guide, self._g = pipe, guide, guidance_scale
         self._images = len(guide.record.prompts)
         self._calls: list[_Call] = []
         self._encodings: dict[tuple[str, ...], Encoding] = {}
-        self._off = guide.settings.push_scale == 0
-        self._inside = False
+        self._scale = or_auto(guide.settings.push_scale, SCALE)
+        self._off = self._scale == 0
+        self._inside, self._length = False, max_sequence_length
 
     @contextmanager
     def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
@@ -79,7 +81,7 @@ class Separate(Push):
             null = self._evaluated(branch, self._encoded(call, self._guide.record.negatives))
         negative = self._evaluated(branch, self._encoded(call, texts))
         rows = torch.tensor([bool(text) for text in texts])
-        return away(model_output, null, negative, self._guide.settings.push_scale, rows)
+        return away(model_output, null, negative, self._scale, rows)
 
     def _seen(self, calls: list[_Call]) -> tuple[_Call, Tensor | None, Tensor]:
         """The call to repeat, what it said of the null (None where nobody asked), and what plain CFG makes of it all."""
@@ -127,7 +129,7 @@ class Separate(Push):
             began = time.perf_counter()
             own = self._guide.record.negatives
             self._encodings = {key: kept for key, kept in self._encodings.items() if key == own}
-            self._encodings[texts] = encode(self._pipe, texts)
+            self._encodings[texts] = encode(self._pipe, texts, self._length)
             self._guide.encoded(call, time.perf_counter() - began)
         return self._encodings[texts]
 

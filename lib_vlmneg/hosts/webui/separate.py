@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...guidance.dual import away
+from ...guidance.dual import SCALE, away
 from ...guide import Guide
+from ...readers import or_auto
 from . import branches
 from .branches import Evaluate
 from .conditioning import Encoder, rows_of
@@ -26,7 +27,8 @@ class Separate(Push):
     def __init__(self, p: Any, guide: Guide, encoder: Encoder):
         super().__init__(p, guide, encoder)
         self._null_encoder = encoder.another()
-        self._off = guide.settings.push_scale == 0
+        self._scale = or_auto(guide.settings.push_scale, SCALE)
+        self._off = self._scale == 0
         self._hung: branches.Hung | None = None
         self._taken: Tensor | None = None
 
@@ -70,7 +72,7 @@ class Separate(Push):
             with self.guide.guarded(call):
                 if predicted is None:
                     predicted = self._evaluated(evaluate, null())
-                pushed = away(guided, predicted, self._evaluated(evaluate, negative), self.guide.settings.push_scale, rows)
+                pushed = away(guided, predicted, self._evaluated(evaluate, negative), self._scale, rows)
                 self._taken = guided - pushed
                 return pushed
             self._off = True
