@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 from ... import __version__
 from ...decode import Decoder, choose
 from ...errors import InputError
+from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
 from ...negatives import CountTokens
 from ...oracles.base import Oracle
@@ -25,6 +26,7 @@ from ...schedule import Clock
 from ...settings import Settings
 from .decoders import decoders
 from .push import Joined
+from .safree import Safree
 from .separate import Separate
 from .x0 import predicted_x0
 
@@ -47,6 +49,7 @@ class Request:
     width: int | None = None
     batch: int = 1
     distilled_guidance: float | None = None
+    safree: Filter | None = None
 
 
 def draw(
@@ -79,7 +82,7 @@ def draw(
     dtype = str(pipe.dtype).removeprefix("torch.")
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
-    with _attached(pipe, guide, request.guidance_scale, decoder, save_x0) as hooks:
+    with _attached(pipe, guide, request, decoder, save_x0) as hooks:
         images = pipe(**arguments, **hooks).images
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return images, guide.record
@@ -87,11 +90,12 @@ def draw(
 
 @contextmanager
 def _attached(
-    pipe: Any, guide: Guide, guidance_scale: float, decoder: Decoder, save_x0: SaveX0 | None
+    pipe: Any, guide: Guide, request: Request, decoder: Decoder, save_x0: SaveX0 | None
 ) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
-    push = PUSHES[guide.settings.push](pipe, guide, guidance_scale)
+    push = PUSHES[guide.settings.push](pipe, guide, request.guidance_scale)
+    safree = Safree(pipe, request.prompt, request.batch, request.steps, request.safree) if request.safree else None
     scheduler_step = pipe.scheduler.step
 
     @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
@@ -109,11 +113,14 @@ def _attached(
     def on_step_end(_: Any, index: int, timestep: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls = index + 1
+        if safree:
+            safree.step = guide.clock.step(calls)
         return push.step_ended(calls, inputs)
 
     pipe.scheduler.step = step
     try:
-        with push.attached(getattr(pipe, "unet", None) or pipe.transformer):
+        denoiser = getattr(pipe, "unet", None) or pipe.transformer
+        with push.attached(denoiser), safree.attached(denoiser) if safree else nullcontext():
             yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": push.tensor_inputs()}
     finally:
         del pipe.scheduler.step
