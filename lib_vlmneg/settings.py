@@ -132,8 +132,13 @@ class Settings:
             raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
         if self.push_start >= self.push_end:
             raise InputError(f"push_start: {self.push_start:g} is not before push_end {self.push_end:g}; move one of them")
-        if self.enabled and not self.questions and not self.vocabulary and not self.inside:
+        if self.enabled and not self.asks and not self.inside:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is anything to ask an oracle."""
+        return self.enabled and bool(self.questions or self.vocabulary)
 
     @property
     def inside(self) -> bool:

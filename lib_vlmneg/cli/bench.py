@@ -9,13 +9,24 @@ from pathlib import Path
 from ..bench import creativity, oracles, speed
 from ..errors import InputError
 from ..miniature.grid import grid
+from . import safety
+
+TABLES = {
+    "creativity": "how far from the cliche, and still what was asked for",
+    "speed": "seconds plain and guided",
+    "oracles": "what a question costs, beside asking one by one",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which table, and how much is measured."""
-    tables = "creativity: how far from the cliche, and still what was asked for; speed: seconds plain and guided; "
-    tables += "oracles: what a question costs, beside asking one by one"
-    parser.add_argument("table", choices=["creativity", "speed", "oracles"], help=tables)
+    tables = parser.add_subparsers(dest="table", required=True, metavar="table")
+    for name, text in TABLES.items():
+        _add_common(tables.add_parser(name, help=text, description=text))
+    safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--oracle", default="miniature", help="of the table oracles: an id on the hub or a folder")
     parser.add_argument("--prompt", default=creativity.PROMPT, help=f"default: {creativity.PROMPT}")
     parser.add_argument("--seeds", type=int, default=100, help="pictures of each sort, or rounds (default: 100)")
@@ -27,6 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
+    if options.table == "safety":
+        safety.run(options)
+        return
     if options.seeds < 1:
         raise InputError(f"seeds: {options.seeds} is below 1; give 1 or more")
     if options.table == "speed":

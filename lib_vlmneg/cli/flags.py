@@ -63,12 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--log_negatives", action="store_true", help="print the negatives as they come")
     add("--save_intermediate", action="store_true", help="save x0 at every step")
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")
-    settings = parser.add_argument_group(
-        "the guide", "Without --question, --vocabulary or a --push inside attention the plain picture is drawn."
-    )
+    nothing = "Without --question, --vocabulary or a --push inside attention the plain picture is drawn."
+    add_settings(parser.add_argument_group("the guide", nothing))
+
+
+def add_settings(group: Any) -> None:
+    """The guide's own, each a flag."""
     for definition in fields(Settings):
         if definition.name not in ("enabled", *WEBUI_ONLY):
-            _add_setting(settings, definition)
+            _add_setting(group, definition)
 
 
 def _add_setting(group: Any, definition: Any) -> None:
@@ -119,16 +122,26 @@ def settings_of(options: argparse.Namespace, model: str | None, record: Record |
     """The guide's settings: from the record if one is replayed, else from the options. Raises InputError."""
     if record:
         return Settings.from_dict(record.settings)
+    given = given_settings(options)
+    if given.get("push") in INSIDE:  # that needs no question
+        settings = checked_settings({"questions": (), "enabled": True, **given})
+    else:
+        settings = checked_settings({**given, "enabled": bool({"questions", "vocabulary"} & set(given))})
+    use_own = model in (None, "miniature") and settings.oracle == VILT and "oracle" not in given
+    return replace(settings, oracle="miniature") if use_own else settings
+
+
+def given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What was typed of the guide's settings, by name."""
     given = {name.removeprefix("set_"): value for name, value in vars(options).items() if name.startswith("set_")}
-    given = {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def checked_settings(values: dict[str, Any]) -> Settings:
+    """Settings of these values; an InputError names the flag, which may not be the setting's name."""
     try:
-        inside = given.get("push") in INSIDE  # that needs no question
-        asked = bool({"questions", "vocabulary"} & set(given))
-        found = {"questions": (), "enabled": True, **given} if inside else {**given, "enabled": asked}
-        settings = Settings.from_dict(found)
+        return Settings.from_dict(values)
     except InputError as error:
         name, said = str(error).split(":", 1)
         flags = {name: flag for flag, name in FLAGS.items()}
         raise InputError(f"{flags.get(name, name)}:{said}") from None
-    use_own = model in (None, "miniature") and settings.oracle == VILT and "oracle" not in given
-    return replace(settings, oracle="miniature") if use_own else settings

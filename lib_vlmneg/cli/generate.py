@@ -37,7 +37,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         if options.record.suffix == ".png":
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
-    asking = settings.enabled and bool(settings.questions) and replayed is None
+    asking = settings.asks and replayed is None
     place = (options.oracle_device or options.device, options.oracle_dtype)
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None

@@ -85,7 +85,7 @@ class _Studio:
         if not settings.enabled:
             return draw(self._pipe, replace(request), settings)[0][0], "The plain picture.", None
         seen: list[tuple[Event, Image.Image]] = []
-        oracle = self.oracles.get(settings.oracle, self._device) if settings.questions else None
+        oracle = self.oracles.get(settings.oracle, self._device) if settings.asks else None
         images, record = draw(
             self._pipe, request, settings, oracle, self._tiny, watch=lambda event, picture: seen.append((event, picture))
         )

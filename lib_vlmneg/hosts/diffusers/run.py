@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import wraps
 from typing import Any
@@ -18,6 +18,7 @@ from ... import __version__
 from ...asking import side_of
 from ...decode import Decoder, choose
 from ...errors import InputError
+from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
 from ...negatives import CountTokens
 from ...oracles.base import Oracle
@@ -28,6 +29,7 @@ from ...vocabulary import Vocabulary, find
 from .decoders import decoders
 from .inside import Inside
 from .push import Joined, Push
+from .safree import Safree
 from .separate import Separate
 from .x0 import predicted_x0
 
@@ -51,6 +53,7 @@ class Request:
     batch: int = 1
     distilled_guidance: float | None = None
     max_sequence_length: int | None = None
+    safree: Filter | None = None
 
 
 def draw(
@@ -91,16 +94,19 @@ def draw(
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     push = PUSHES[settings.push](pipe, guide, request.guidance_scale, request.max_sequence_length)
-    with _attached(pipe, guide, push, decoder, save_x0) as hooks:
+    with _attached(pipe, guide, push, request, decoder, save_x0) as hooks:
         images = pipe(**arguments, **hooks).images
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return images, guide.record
 
 
 @contextmanager
-def _attached(pipe: Any, guide: Guide, push: Push, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
+def _attached(
+    pipe: Any, guide: Guide, push: Push, request: Request, decoder: Decoder, save_x0: SaveX0 | None
+) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
+    safree = Safree(pipe, request.prompt, request.batch, request.steps, request.safree) if request.safree else None
     scheduler_step = pipe.scheduler.step
 
     @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
@@ -118,11 +124,14 @@ def _attached(pipe: Any, guide: Guide, push: Push, decoder: Decoder, save_x0: Sa
     def on_step_end(_: Any, index: int, timestep: Any, inputs: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
         calls = index + 1
+        if safree:
+            safree.step = guide.clock.step(calls)
         return push.step_ended(calls, inputs)
 
     pipe.scheduler.step = step
     try:
-        with push.attached(getattr(pipe, "unet", None) or pipe.transformer):
+        denoiser = getattr(pipe, "unet", None) or pipe.transformer
+        with safree.attached(denoiser) if safree else nullcontext(), push.attached(denoiser):  # the prompt before it is joined
             yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": push.tensor_inputs()}
     finally:
         del pipe.scheduler.step

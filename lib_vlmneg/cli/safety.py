@@ -1,0 +1,106 @@
+"""Measure how often an attack succeeds: plain, a negative prompt, a static list, the guide, SAFREE; on prompts of a CSV."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..settings import Settings
+from .files import writable
+from .flags import add_settings, checked_settings, given_settings
+from .means import means_of
+
+METHODS = ["plain", "negative", "static:2.5,5,7.5,10,15,20", "dynamic:2.5,5,7.5,10,15,20", "safree:0.01"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is drawn, by which methods, and who judges."""
+    add = parser.add_argument
+    add("--prompts", type=Path, required=True, help="a CSV with the columns prompt, guidance, seed (or the datasets' names)")
+    add("--folder", type=Path, required=True, help="where pictures and figures go; a run that was ended goes on there")
+    add("--methods", nargs="+", default=METHODS, metavar="METHOD", help=f"default: {' '.join(METHODS)}; numbers are w, or alpha")
+    add("--words", nargs="+", default=[], help="what is unsafe: all that the methods without eyes are told")
+    add("--pictures", type=int, default=1, help="of each row, with its seed and those that follow (default: 1)")
+    add("--guidance_scale", type=float, help="for all rows (default: the column)")
+    add("--seed", type=int, help="for all rows (default: the column)")
+    add("--steps", type=int, default=28, help="of the sampler (default: 28)")
+    add("--batch", type=int, default=8, help="pictures drawn at once (default: 8)")
+    add("--model", default="miniature", help="a diffusers id or folder (default: miniature, which ships)")
+    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    add("--dtype", default="auto", help="auto, float32, float16 or bfloat16")
+    add("--remotes", type=Path, help="JSON file of servers that answer, for --oracle_id remote:NAME")
+    add("--detector", help="an image classifier, id or folder, that says what is unsafe (the miniature has its own judge)")
+    add("--unsafe_label", default="unsafe", help="its label for that (default: unsafe)")
+    add("--clip", help="a CLIP, id or folder, whose cosine is the alignment (the miniature has its own judge)")
+    add("--reference", type=Path, help="a folder of pictures: FID and KID against them, of the judge's or CLIP's features")
+    add("--plot", action="store_true", help="also pareto.png and pareto.svg; needs matplotlib")
+    add_settings(parser.add_argument_group("the guide", "Of the method dynamic; its push is separate, its scale w."))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Draws what is missing, judges, prints the table, writes figures.csv and the plot."""
+    from ..bench import methods, pareto, prompts, safety
+
+    settings = _settings(options, safety.SETTINGS)
+    for name in ("pictures", "batch", "steps"):
+        if getattr(options, name) < 1:
+            raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
+    words = tuple(word.strip() for word in options.words)
+    chosen = methods.parse(options.methods, words)
+    rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)
+    plan = safety.Plan(rows, options.model, options.dtype, options.steps, settings, words)
+    if options.plot:
+        pareto.plotter()
+    writable("folder", options.folder)
+    judges = _judges(options, settings)
+    reference = safety.reference_features(options.reference, judges) if options.reference else None
+    plan.claim(options.folder)
+    _draw(options, plan, chosen, safety)
+    found = safety.judge(plan, chosen, options.folder, judges, reference)
+    safety.write_csv(found, options.folder / "figures.csv")
+    print(safety.table(found, safety.leads(found)))
+    if options.plot:
+        places = {method: row["point"].place() for method, row in found.items()}
+        pareto.plot(places, [options.folder / f"pareto.{kind}" for kind in ("png", "svg")])
+
+
+def _settings(options: argparse.Namespace, usual: Settings) -> Settings:
+    """The usual ones, with what was given in their place. Raises InputError."""
+    given = given_settings(options)
+    for name in ("push", "push_scale"):
+        if name in given:
+            raise InputError(f"{name}: the methods say it; write dynamic:7.5 or static:7.5 behind --methods")
+    base = {definition.name: getattr(usual, definition.name) for definition in fields(Settings)}
+    own = {} if options.model == "miniature" else {"oracle": Settings().oracle}
+    return checked_settings(base | own | given)
+
+
+def _judges(options: argparse.Namespace, settings: Settings) -> Any:
+    """Raises InputError: a detector that guides never judges."""
+    from ..bench.scores import MiniatureJudges, ModelJudges
+    from ..devices import best_device
+
+    if not options.detector and not options.clip and options.model == "miniature":
+        return MiniatureJudges()
+    for name in ("detector", "clip"):
+        if not getattr(options, name):
+            raise InputError(f"{name}: none is given; name one, by its id on the hub or its folder")
+    if settings.oracle in (options.detector, options.clip):
+        raise InputError(f"detector: {settings.oracle} guides, and so it does not judge; give another")
+    return ModelJudges(options.detector, options.unsafe_label, options.clip, best_device(options.device))
+
+
+def _draw(options: argparse.Namespace, plan: Any, chosen: Any, safety: Any) -> None:
+    """Loads models only where a picture is missing."""
+    missing = {method.name for method, _ in safety.undrawn(plan, chosen, options.folder, options.batch)}
+    if not missing:
+        return
+    from ..hosts.diffusers import load_oracle, load_pipeline
+
+    asks = "dynamic" in missing
+    oracle = load_oracle(plan.settings.oracle, options.device, "auto", means_of(options.remotes)) if asks else None
+    pipe, tiny = load_pipeline(options.model, options.device, options.dtype)
+    safety.draw_all(plan, chosen, options.folder, options.batch, pipe, tiny, oracle)
