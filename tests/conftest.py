@@ -5,6 +5,6 @@ import os
 from hypothesis import settings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # two threads wait for each other: on a busy machine these small models take 20 times as long
+os.environ["OMP_NUM_THREADS"] = "1"  # on a busy machine two threads wait for each other, 20 times as long
 settings.register_profile("same every time", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("same every time")
