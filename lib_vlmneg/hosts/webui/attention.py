@@ -86,6 +86,10 @@ def attached(diffusion_model: nn.Module, push: AttentionPush, guard: Guard = nul
         raise InputError(f"model: AUTOMATIC1111's {name} cannot be pushed inside its attention; use SD1.5 or SDXL, or Forge")
     push.check("unet")
     attachment = Attachment(push, guard)
+
+    def over(*_: Any) -> None:
+        attachment.end()
+
     active = chosen(where, push.blocks)
     with ExitStack() as stack:
         for name in active:
@@ -93,7 +97,7 @@ def attached(diffusion_model: nn.Module, push: AttentionPush, guard: Guard = nul
                 stack.enter_context(_wrapped(attn, attachment))
         before = diffusion_model.register_forward_pre_hook(lambda _, args: attachment.begin(len(args[0])))
         stack.callback(before.remove)
-        stack.callback(diffusion_model.register_forward_hook(lambda *_: attachment.end() and None, always_call=True).remove)
+        stack.callback(diffusion_model.register_forward_hook(over, always_call=True).remove)
         yield attachment
 
 
