@@ -51,8 +51,8 @@ def hung(params: Any, push: AttentionPush, guard: Guard) -> Iterator[Attachment]
     own = objects.unet
     copied = copy.copy(own)
     options = own.model_options.get("transformer_options", {})
-    patches = {"patches": dict(options["patches"])} if "patches" in options else {}
-    copied.model_options = {**own.model_options, "transformer_options": {**options, **patches}}
+    patches = {name: list(given) for name, given in options.get("patches", {}).items()}
+    copied.model_options = {**own.model_options, "transformer_options": {**options, "patches": patches}}
     attachment = attach(copied, push, guard)
     objects.unet = copied
     try:
