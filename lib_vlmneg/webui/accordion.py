@@ -18,7 +18,7 @@ def controls(
 ) -> dict[str, Any]:
     """The components by the names of the settings, in their order; `enabled` is made by the caller.
 
-    A preset on top fills in several at once; the rarely needed ones are in an accordion of their own.
+    A preset on top fills in several at once; the rarely needed ones are folded away, those of the push for themselves.
     """
     definitions = {item.name: item for item in fields(Settings) if item.name not in (*leave_out, "enabled")}
     made = {"enabled": enabled}
@@ -29,10 +29,12 @@ def controls(
         with gr.Row():
             for name in row:
                 made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
-    with gr.Accordion("Advanced", open=False, elem_id=elem_id("advanced")):
-        for name, definition in definitions.items():
-            if name not in made:
-                made[name] = _control(gr, definition, getattr(defaults, name), elem_id(name))
+    pushing = [name for name in definitions if name.startswith("push")]
+    others = [name for name in definitions if name not in (*made, *pushing)]
+    for title, folded, names in (("Push", "pushing", pushing), ("Advanced", "advanced", others)):
+        with gr.Accordion(title, open=False, elem_id=elem_id(folded)):
+            for name in names:
+                made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
     for name in NOT_REMEMBERED:
         if name in made:
             made[name].do_not_save_to_config = True
@@ -50,7 +52,7 @@ def shown(name: str, settings: Settings) -> Any:
         return "\n".join(value)
     if kind == "ints":
         return " ".join(str(item) for item in value)
-    return str(value) if kind in ("position", "text") else value
+    return str(value) if kind in ("position", "text", "auto_number") else value
 
 
 def _filled_in(gr: Any, chosen: str, components: dict[str, Any]) -> list[Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import Any
 
@@ -14,6 +14,9 @@ from ...attention.cross import cross_attention
 from ...attention.negative import Joined, joined
 from ...attention.places import chosen, numbered
 from ...attention.push import AttentionPush, Pushing
+from ...errors import InputError
+
+Guard = Callable[[], AbstractContextManager]  # what goes wrong inside is dealt with there
 
 GROUPS = (("down", "input"), ("mid", "middle"), ("up", "output"))  # ours and the host's names of a U-Net's parts
 
@@ -21,8 +24,8 @@ GROUPS = (("down", "input"), ("mid", "middle"), ("up", "output"))  # ours and th
 class Attachment:
     """What the generation under way is pushed away from: set `pushing.negative` and `pushing.progress` between model calls."""
 
-    def __init__(self, push: AttentionPush):
-        self.pushing = Pushing(push)
+    def __init__(self, push: AttentionPush, guard: Guard = nullcontext):
+        self.pushing, self.guard = Pushing(push), guard
         self._rows: list[int | None] = []
         self._now: list[int | None] = []
         self._context: Tensor | None = None
@@ -37,10 +40,11 @@ class Attachment:
         self._now, self._rows = self._rows[:count], self._rows[count:]
         self._context = self._joined = None
 
-    def end(self) -> None:
-        """The model call is over."""
+    def end(self) -> bool:
+        """The model call is over; whether it was the last of the expected ones."""
         self._now = []
         self._context = self._joined = None
+        return not self._rows
 
     def text(self, context: Tensor) -> Joined | None:
         """The text that an attention with this context reads; None if nothing pushes."""
@@ -71,11 +75,21 @@ def places(diffusion_model: nn.Module) -> dict[str, tuple[tuple[str, int], list[
 
 
 @contextmanager
-def attached(diffusion_model: nn.Module, push: AttentionPush) -> Iterator[Attachment]:
-    """Attaches a push to A1111's U-Net; nothing of it stays afterwards. Raises InputError for what it has not."""
-    push.check("unet")
-    attachment = Attachment(push)
+def attached(diffusion_model: nn.Module, push: AttentionPush, guard: Guard = nullcontext) -> Iterator[Attachment]:
+    """Attaches a push to A1111's U-Net; nothing of it stays afterwards. Raises InputError for what it has not.
+
+    What fails in it fails inside `guard()`; where that raises nothing, the picture goes on without.
+    """
     where = places(diffusion_model)
+    if not where:
+        name = type(diffusion_model).__name__
+        raise InputError(f"model: AUTOMATIC1111's {name} cannot be pushed inside its attention; use SD1.5 or SDXL, or Forge")
+    push.check("unet")
+    attachment = Attachment(push, guard)
+
+    def over(*_: Any) -> None:
+        attachment.end()
+
     active = chosen(where, push.blocks)
     with ExitStack() as stack:
         for name in active:
@@ -83,8 +97,39 @@ def attached(diffusion_model: nn.Module, push: AttentionPush) -> Iterator[Attach
                 stack.enter_context(_wrapped(attn, attachment))
         before = diffusion_model.register_forward_pre_hook(lambda _, args: attachment.begin(len(args[0])))
         stack.callback(before.remove)
-        stack.callback(diffusion_model.register_forward_hook(lambda *_: attachment.end(), always_call=True).remove)
+        stack.callback(diffusion_model.register_forward_hook(over, always_call=True).remove)
         yield attachment
+
+
+@contextmanager
+def hung(params: Any, push: AttentionPush, guard: Guard) -> Iterator[Attachment]:
+    """In on_cfg_denoiser: attached for this very call, and taken off as soon as the model has evaluated all of its rows."""
+    denoiser = params.denoiser
+    diffusion_model = denoiser.inner_model.inner_model.model.diffusion_model
+    cond = params.text_cond
+    count = len(cond["crossattn"] if isinstance(cond, dict) else cond)
+    parts = [len(parts) for parts in denoiser.sampler.sampler_extra_args["cond"].batch]
+    with ExitStack() as stack:
+        attachment = stack.enter_context(attached(diffusion_model, push, guard))
+        attachment.expect(expected_rows(parts, len(params.x) - count))
+
+        def over(_: Any, args: tuple, output: Any) -> None:
+            if attachment.end() or output is None:  # none after an exception
+                stack.close()
+
+        stack.callback(diffusion_model.register_forward_hook(over, always_call=True).remove)
+        yield attachment
+
+
+def strengths_of(model: Any) -> str:
+    """The family that attention.strengths knows a host's model by."""
+    objects = getattr(model, "forge_objects", None)
+    inner = (objects.unet.model if objects else model.model).diffusion_model
+    if hasattr(inner, "double_blocks"):
+        return "flux"
+    if hasattr(inner, "joint_blocks"):
+        return "sd3"
+    return "sdxl" if getattr(model, "is_sdxl", False) else "sd15"
 
 
 @contextmanager
@@ -94,10 +139,14 @@ def _wrapped(attn: nn.Module, attachment: Attachment) -> Iterator[None]:
 
     @wraps(plain)
     def forward(x: Tensor, context: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
-        text = None if context is None else attachment.text(context)
-        if text is None:
-            return plain(x, context, *args, **kwargs)
-        return pushed(attn, x, text, attachment)
+        found, failed = None, True
+        with attachment.guard():
+            text = None if context is None else attachment.text(context)
+            found = None if text is None else pushed(attn, x, text, attachment)
+            failed = False
+        if failed:
+            attachment.pushing.negative = None
+        return plain(x, context, *args, **kwargs) if found is None else found
 
     attn.forward = forward
     try:

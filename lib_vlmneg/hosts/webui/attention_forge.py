@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from ...attention.negative import Joined, joined, mixed_pooled
 from ...attention.places import chosen, numbered
 from ...attention.push import AttentionPush, Pushing
 from ...errors import InputError
-from .attention import heads, merged, places
+from .attention import Guard, heads, merged, places
 
 COND = 0  # in the host's lists of cond_or_uncond
 JOINT = (("joint", "joint_blocks"), ("double", "double_blocks"), ("single", "single_blocks"))
@@ -25,8 +26,8 @@ JOINT = (("joint", "joint_blocks"), ("double", "double_blocks"), ("single", "sin
 class Attachment:
     """What the generation under way is pushed away from: set `pushing.negative` and `pushing.progress` between model calls."""
 
-    def __init__(self, push: AttentionPush):
-        self.pushing = Pushing(push)
+    def __init__(self, push: AttentionPush, guard: Guard = nullcontext):
+        self.pushing, self.guard = Pushing(push), guard
 
     def text(self, prompt: Tensor, cond_or_uncond: Sequence[int]) -> Joined | None:
         """The text that a call with this prompt [R, T, D] reads; None if nothing pushes."""
@@ -42,13 +43,32 @@ def rows(count: int, cond_or_uncond: Sequence[int]) -> list[int | None]:
     return [image if kind == COND else None for kind in cond_or_uncond for image in range(images)]
 
 
-def attach(unet: Any, push: AttentionPush) -> Attachment:
+@contextmanager
+def hung(params: Any, push: AttentionPush, guard: Guard) -> Iterator[Attachment]:
+    """In on_cfg_denoiser: attached for this very call. The sampler looks the U-Net up at each; after an exception Forge
+    throws the copy away before the next pass. A shallow one, since `clone` copies every other extension's functions."""
+    objects = params.denoiser.inner_model.inner_model.forge_objects
+    own = objects.unet
+    copied = copy.copy(own)
+    options = own.model_options.get("transformer_options", {})
+    patches = {name: list(given) for name, given in options.get("patches", {}).items()}
+    copied.model_options = {**own.model_options, "transformer_options": {**options, "patches": patches}}
+    attachment = attach(copied, push, guard)
+    objects.unet = copied
+    try:
+        yield attachment
+    finally:
+        if objects.unet is copied:
+            objects.unet = own
+
+
+def attach(unet: Any, push: AttentionPush, guard: Guard = nullcontext) -> Attachment:
     """Attaches a push to `unet`, a clone of the patcher in `p.sd_model.forge_objects`, in process_before_every_sampling.
 
-    Forge throws the clone away after the pass, and the push with it. Raises InputError for an architecture or blocks that
-    cannot be.
+    Forge throws the clone away after the pass, and the push with it. What fails in it fails inside `guard()`; where that
+    raises nothing, the picture goes on without. Raises InputError for an architecture or blocks that cannot be.
     """
-    attachment, model = Attachment(push), unet.model.diffusion_model
+    attachment, model = Attachment(push, guard), unet.model.diffusion_model
     if hasattr(model, "input_blocks"):
         push.check("unet")
         _attach_unet(unet, attachment)
@@ -71,7 +91,9 @@ def _attach_unet(unet: Any, attachment: Attachment) -> None:
     reading: dict[str, Joined | None] = {}
 
     def append(n: Tensor, context: Tensor, value: Tensor, options: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor]:
-        reading["text"] = attachment.text(context, options["cond_or_uncond"]) if options["block"] in ours else None
+        reading["text"] = None
+        with attachment.guard():
+            reading["text"] = attachment.text(context, options["cond_or_uncond"]) if options["block"] in ours else None
         text = reading["text"]
         return (n, context, value) if text is None else (n, text.embeds, text.embeds)
 
@@ -81,7 +103,10 @@ def _attach_unet(unet: Any, attachment: Attachment) -> None:
         if text is None:
             return merged(scaled_dot_product_attention(*split))
         method = attachment.pushing.push.method
-        return merged(cross_attention(method, *split, text.negative, text.keep, scaled_dot_product_attention))
+        with attachment.guard():
+            return merged(cross_attention(method, *split, text.negative, text.keep, scaled_dot_product_attention))
+        attachment.pushing.negative = None
+        return merged(scaled_dot_product_attention(split[0], *(z[:, :, : text.positive] for z in split[1:])))
 
     unet.set_model_attn2_patch(append)
     for block in ours:
@@ -97,6 +122,12 @@ def _attach_joint(unet: Any, attachment: Attachment) -> None:
     before = unet.model_options.get("model_function_wrapper")
 
     def around(apply_model: Callable[..., Tensor], call: dict[str, Any]) -> Tensor:
+        with attachment.guard():
+            return evaluated(apply_model, call)
+        attachment.pushing.negative = None
+        return evaluated(apply_model, call)
+
+    def evaluated(apply_model: Callable[..., Tensor], call: dict[str, Any]) -> Tensor:
         c, kinds = call["c"], call["cond_or_uncond"]
         text = attachment.text(c["c_crossattn"], kinds)
         if text is not None:

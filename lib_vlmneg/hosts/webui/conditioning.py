@@ -50,6 +50,11 @@ class Encoder:
         """Whether these are encoded already, by the model that now is (a refiner brings another in mid-pass)."""
         return self._kept is not None and self._kept[0] == host.model_now() and self._kept[1] == self.at(texts, call)
 
+    def alone(self, text: str) -> dict[str, Tensor]:
+        """What the host makes of one text without prompt editing: crossattn [1, T, C], and what its model has beside it."""
+        with devices.autocast():
+            return _named(shared.sd_model.get_learned_conditioning(self._conditioning([text])))
+
     def _schedule(self, text: str) -> list[tuple[int, str]]:
         if text not in self._forms:
             self._forms[text] = host.schedule(text, *self._steps)

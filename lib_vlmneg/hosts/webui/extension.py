@@ -29,7 +29,7 @@ class Extension:
 
     def begin(self, p: Any, values: Sequence[Any]) -> None:
         """process(): reads the settings, and loads the oracle while nothing is being sampled yet (hosts.md B.6)."""
-        self._pass = None
+        self._leave()
         setattr(p, ATTRIBUTE, None)
         try:
             settings = read(values)
@@ -48,7 +48,7 @@ class Extension:
 
     def on_cfg_denoiser(self, params: Any) -> None:
         """Before each model call of whatever generation runs in this process."""
-        self._pass = None
+        self._leave()
         generation = _of(getattr(getattr(params, "denoiser", None), "p", None))
         if generation and (current := generation.enter(params)):
             self._pass = current
@@ -82,15 +82,22 @@ class Extension:
 
     def release(self) -> str:
         """Lets go of the oracle and its memory; says which it was."""
-        self._pass = None
+        self._leave()
         name = self.oracles.name
         self.oracles.release()
         return name
 
+    def _leave(self) -> None:
+        """An exception may have ended a call before on_cfg_after_cfg: what hangs on the model for it goes."""
+        current, self._pass = self._pass, None
+        if current:
+            current.left()
+
     def _generation(self, p: Any, settings: Settings) -> Generation:
-        vocabulary = None if settings.replay else find(settings.vocabulary, models.vocabularies_folder())
+        replayed = bool(settings.replay)
+        vocabulary = None if replayed else find(settings.vocabulary, models.vocabularies_folder())
         settings = prefixed(settings, vocabulary)
-        oracle = None if settings.replay else self._oracle(settings.oracle)
+        oracle = self._oracle(settings.oracle) if settings.asks and not replayed else None
         generation = Generation(p, settings, oracle, vocabulary)
         p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
         return generation

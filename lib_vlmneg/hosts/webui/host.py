@@ -66,7 +66,7 @@ def uncond_unused(params: Any, p: Any) -> str | None:
     """Why this model call does not use its uncond; None where it does (cfg_denoiser.py:218, Forge's :190)."""
     denoiser, options = params.denoiser, shared.opts
     if params.text_uncond is None or cfg_of(p) == 1:
-        return "the CFG scale is 1, where a negative prompt does nothing; raise it, or push separate"
+        return "the CFG scale is 1, where a negative prompt does nothing; raise it, or choose another push"
     early = getattr(options, "skip_early_cond", 0.0)
     if early and denoiser.step / max(1, denoiser.total_steps) <= early:
         return "the option 'Ignore negative prompt during early sampling' is on"

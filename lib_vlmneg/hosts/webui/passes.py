@@ -11,15 +11,17 @@ from ...asking import side_of
 from ...guide import Guide
 from ...record import Event, Timeline
 from ...schedule import Clock
+from ...settings import INSIDE
 from . import decoders, host, memory
 from .conditioning import Encoder
+from .inside import Inside
 from .push import Joined
 from .separate import Separate
 
 if TYPE_CHECKING:
     from .generation import Generation
 
-PUSHES = {"cfg": Joined, "separate": Separate}
+PUSHES = {"cfg": Joined, "separate": Separate, **dict.fromkeys(INSIDE, Inside)}
 
 
 class Pass:
@@ -81,10 +83,14 @@ class Pass:
         with self.guide.guarded(call), memory.borrowed(self._p, x):
             self.guide.observe(call, float(sigma[0]), self._x0(predicted, x, sigma))
 
+    def left(self) -> None:
+        """The call under way, if any, has not come to its end."""
+        self._push.left()
+
     def report(self) -> None:
-        """Says what went wrong, once."""
-        if self.guide.record.failure:
-            host.say(self._p, self.guide.record.failure)
+        """Says what went wrong, or what the user should know, once."""
+        if said := self.guide.record.failure or self.guide.record.note:
+            host.say(self._p, said)
 
     def _keep(self, event: Event, picture: Image.Image) -> None:
         self.seen.append((event, picture))

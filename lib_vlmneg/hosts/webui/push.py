@@ -30,6 +30,9 @@ class Push:
         """on_cfg_after_cfg: of what the call predicted, x0 or eps [B, C, h, w], that which the oracle is to see."""
         return x
 
+    def left(self) -> None:
+        """Takes off what still hangs on the model, where a call has not come to its end."""
+
     def encoded(self, encoder: Encoder, texts: Sequence[str], call: int, like: Any, x: Tensor) -> Any:
         """One row for each text, in the form of `like`; the record is told how long that took."""
         if encoder.has(texts, call):

@@ -25,6 +25,8 @@ class Script(scripts.Script):
         p._probe = wanted if isinstance(wanted, dict) else {}
 
     def postprocess(self, p, processed, *_):
+        if counted := getattr(p, "_probe", {}).get("counted"):
+            p.extra_generation_params["Probe rows"] = counted
         for hook in getattr(p, "_probe", {}).pop("hooks", []):
             hook.remove()
 
@@ -49,6 +51,11 @@ def before(params):
         params.x = params.text_cond = None  # the host swallows what a callback raises
     if wanted.get("alone") == "fails":
         fail_alone(params)
+    if wanted.get("count") and "counted" not in wanted:
+        wanted["counted"] = rows = []
+        wanted["hooks"] = [unet_of(params).register_forward_pre_hook(lambda _, given: rows.append(len(given[0])))]
+    if params.denoiser.step == wanted.get("breaks_at"):
+        break_once(params)
     if wanted.get("marked"):
         params.text_cond = marked(params.text_cond, MARKED)
         params.text_uncond = marked(params.text_uncond, -MARKED)
@@ -62,14 +69,27 @@ def before(params):
 
 def fail_alone(params):
     """Until the picture is drawn the model refuses a single image, as if it had no room for one more branch."""
-    model = params.denoiser.p.sd_model
-    unet = (model.forge_objects.unet.model if hasattr(model, "forge_objects") else model.model).diffusion_model
 
     def refuse(_, given):
         if len(given[0]) == 1:
             raise RuntimeError("no room")
 
-    params.denoiser.p._probe.setdefault("hooks", []).append(unet.register_forward_pre_hook(refuse))
+    params.denoiser.p._probe.setdefault("hooks", []).append(unet_of(params).register_forward_pre_hook(refuse))
+
+
+def break_once(params):
+    """The model breaks down in this call, as if it had run out of memory."""
+
+    def refuse(*_):
+        hook.remove()
+        raise RuntimeError("no room")
+
+    hook = unet_of(params).register_forward_hook(refuse)
+
+
+def unet_of(params):
+    model = params.denoiser.p.sd_model
+    return (model.forge_objects.unet.model if hasattr(model, "forge_objects") else model.model).diffusion_model
 
 
 def marked(cond, value):
