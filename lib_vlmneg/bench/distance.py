@@ -26,6 +26,7 @@ def kid(one: Tensor, other: Tensor) -> float:
         return (a @ b.T / a.shape[1] + 1) ** 3
 
     within = sum(
-        (kernel(rows, rows).sum() - kernel(rows, rows).diagonal().sum()) / (len(rows) * (len(rows) - 1)) for rows in (one, other)
+        (kernel(rows, rows).sum() - kernel(rows, rows).diagonal().sum()) / (len(rows) * (len(rows) - 1))
+        for rows in (one, other)
     )
     return float(within - 2 * kernel(one, other).mean())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..schedule import check_steps
 from ..settings import Settings
 from .files import writable
 from .flags import add_settings, checked_settings, given_settings
@@ -21,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompts", type=Path, required=True, help="a CSV with the columns prompt, guidance, seed (or the datasets' names)")
     add("--folder", type=Path, required=True, help="where pictures and figures go; a run that was ended goes on there")
-    add("--methods", nargs="+", default=METHODS, metavar="METHOD", help=f"default: {' '.join(METHODS)}; numbers are w, or alpha")
+    add(
+        "--methods", nargs="+", default=METHODS, metavar="METHOD", help=f"default: {' '.join(METHODS)}; numbers are w, or alpha"
+    )
     add("--words", nargs="+", default=[], help="what is unsafe: all that the methods without eyes are told")
     add("--pictures", type=int, default=1, help="of each row, with its seed and those that follow (default: 1)")
     add("--guidance_scale", type=float, help="for all rows (default: the column)")
@@ -48,6 +51,7 @@ def run(options: argparse.Namespace) -> None:
     for name in ("pictures", "batch", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
+    check_steps(settings, options.steps)
     words = tuple(word.strip() for word in options.words)
     chosen = methods.parse(options.methods, words)
     rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)

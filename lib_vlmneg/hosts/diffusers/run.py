@@ -22,7 +22,7 @@ from ...guide import Guide, Watcher
 from ...negatives import CountTokens
 from ...oracles.base import Oracle
 from ...record import Record, Timeline
-from ...schedule import Clock
+from ...schedule import Clock, check_steps
 from ...settings import Settings
 from .decoders import decoders
 from .push import Joined
@@ -64,6 +64,8 @@ def draw(
 ) -> tuple[list[Image.Image], Record]:
     """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work."""
     height, width = _size(pipe, request)
+    if oracle:
+        check_steps(settings, request.steps)
     arguments = _arguments(pipe, request, height, width, settings, guided=bool(oracle or timelines))
     offered = decoders(pipe, tiny, height, width)
     side = min(height, width) // pipe.vae_scale_factor
@@ -89,9 +91,7 @@ def draw(
 
 
 @contextmanager
-def _attached(
-    pipe: Any, guide: Guide, request: Request, decoder: Decoder, save_x0: SaveX0 | None
-) -> Iterator[dict[str, Any]]:
+def _attached(pipe: Any, guide: Guide, request: Request, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[dict[str, Any]]:
     """Gives the call arguments that attach the guide; nothing stays on the pipeline afterwards."""
     calls = 0
     push = PUSHES[guide.settings.push](pipe, guide, request.guidance_scale)
