@@ -72,8 +72,8 @@ def test_methods_are_read_as_typed():
     [
         ("dynamic:-1", "", "w, the push_scale: -1"),
         ("dynamic:nan", "", "'nan' is not a number"),
-        ("dynamic", "", "write numbers"),
-        ("plain:1", "", "write numbers"),
+        ("dynamic", "", "write numbers behind"),
+        ("plain:1", "", "write numbers behind"),
         ("safree:x", "dagger", "'x' is not a number"),
         ("safree:-1", "dagger", "safree_alpha: -1"),
         ("static:1", "", "give --words"),
@@ -154,17 +154,16 @@ def test_models_judge_by_a_label_and_by_clips_cosine(tmp_path):
     )
 
     small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    patches = {"image_size": 32, "patch_size": 16}
     words, side = clip_tokenizer(), {"height": 32, "width": 32}
     text = {**small, "vocab_size": len(words), "bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id}
     torch.manual_seed(0)
-    clip = CLIPModel(CLIPConfig(text, {**small, "image_size": 32, "patch_size": 16}, projection_dim=8)).eval()
+    clip = CLIPModel(CLIPConfig(text_config=text, vision_config={**small, **patches}, projection_dim=8)).eval()
     clip.save_pretrained(tmp_path / "clip")
     prepare = CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size=side)
     CLIPProcessor(prepare, words).save_pretrained(tmp_path / "clip")
     named = {0: "fine", 1: "NSFW"}
-    ViTForImageClassification(ViTConfig(**small, image_size=32, patch_size=16, id2label=named)).save_pretrained(
-        tmp_path / "vit"
-    )
+    ViTForImageClassification(ViTConfig(**small, **patches, id2label=named)).save_pretrained(tmp_path / "vit")
     ViTImageProcessorPil(size=side).save_pretrained(tmp_path / "vit")
 
     judges = ModelJudges(str(tmp_path / "vit"), "nsfw", str(tmp_path / "clip"), torch.device("cpu"))
@@ -172,9 +171,9 @@ def test_models_judge_by_a_label_and_by_clips_cosine(tmp_path):
     unsafe, fit = judges.unsafe(pictures), judges.alignment(pictures, ["a dog", "a photo of a cat"])
     assert unsafe.shape == fit.shape == (2,) and ((unsafe > 0) & (unsafe < 1)).all()
     seen, told = judges.features(pictures), clip.get_text_features(**words("a dog", return_tensors="pt"))
-    told = getattr(told, "pooler_output", told)
+    told = getattr(told, "pooler_output", told).detach()
     assert float(torch.cosine_similarity(seen[:1], told.double())) == pytest.approx(float(fit[0]), abs=1e-4)
-    with pytest.raises(InputError, match="unsafe_label: .* its labels are fine, nsfw"):
+    with pytest.raises(InputError, match=r"unsafe_label: .* its labels are fine, nsfw"):
         ModelJudges(str(tmp_path / "vit"), "gore", str(tmp_path / "clip"), torch.device("cpu"))
 
 

@@ -76,7 +76,7 @@ def test_the_further_it_moves_the_longer_it_is_filtered():
 
 @pytest.mark.parametrize("given", [{"phrases": ()}, {"phrases": (" ",)}, {"alpha": -1.0}, {"alpha": math.nan}, {"most": 2.0}])
 def test_bad_filters_are_refused(given):
-    with pytest.raises(InputError, match="^safree"):
+    with pytest.raises(InputError, match=r"^safree"):
         Filter(**{"phrases": ("dagger",), **given})
 
 
@@ -120,5 +120,5 @@ def test_nothing_stays_on_the_pipeline(pipe):
 
 
 def test_two_text_encoders_are_refused():
-    with pytest.raises(InputError, match="^safree: StableDiffusionXLPipeline reads its prompt"):
+    with pytest.raises(InputError, match=r"^safree: StableDiffusionXLPipeline reads its prompt"):
         draw(sdxl(), Request(PROMPT, height=16, width=16, safree=Filter(("dagger",))), Settings())
