@@ -16,7 +16,7 @@ from lib_vlmneg.bench.prompts import Prompt
 from lib_vlmneg.bench.scores import MiniatureJudges, ModelJudges
 from lib_vlmneg.cli import main
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.miniature import JUDGE
+from lib_vlmneg.miniature import JUDGE, VILT
 
 shipped = pytest.mark.skipif(not JUDGE.is_dir(), reason="the weights are not trained yet")
 
@@ -211,6 +211,7 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path, capsys, monkeypatch):
         (["--methods", "plain", "--pictures", "0"], "pictures: 0 is below 1"),
         (["--methods", "plain", "--detector", "x"], "clip: none is given"),
         (["--methods", "plain", "--detector", "miniature", "--clip", "x"], "detector: miniature guides"),
+        (["--methods", "plain", "--detector", "x", "--clip", str(VILT)], f"clip: {VILT} guides"),
         (["--methods", "plain", "--reference", "nowhere"], "reference: nowhere has 0 pictures"),
     ],
 )
