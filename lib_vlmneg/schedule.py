@@ -59,6 +59,14 @@ class Schedule:
         return cls(tuple(step for step in wanted if step < end - 1 - settings.lag), stop)
 
 
+def check_steps(settings: Settings, steps: int) -> None:
+    """Raises InputError where a run of so many steps has not all the steps that are listed, for a host with a single pass."""
+    if settings.steps and not settings.steps_of and settings.steps[-1] >= steps:
+        raise InputError(
+            f"steps: {settings.steps[-1]} is no step of a run of {steps}; leave it out, or say with steps_of what it is of"
+        )
+
+
 def resolve(where: Position, steps: int) -> int:
     """A step as it is, a share of the run as a step: 1.0 is the end, the integer 1 is step 1."""
     return where if isinstance(where, int) else math.ceil(where * steps - 1e-9)

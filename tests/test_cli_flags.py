@@ -174,6 +174,48 @@ def test_device_and_dtype_are_the_pipelines(tmp_path):
     assert 0 < np.abs(one - other).mean() < 20
 
 
+@shows("--static")
+def test_a_static_list_is_a_negative_prompt_or_has_a_push_of_its_own(tmp_path):
+    joined, typed, pushed, guided = (
+        Run(tmp_path / name, "--prompt", "a pet", *flags, question=())
+        for name, flags in {
+            "joined": ("--negative_prompt", "red", "--static", "dog", "a cat"),
+            "typed": ("--negative_prompt", "red, dog, a cat"),
+            "pushed": ("--static", "dog", "--push", "separate", "--push_scale", 3.5),
+            "guided": ("--negative_prompt", "dog"),  # at a scale of 4.5 the same as a push of 3.5 from the first step on
+        }.items()
+    )
+    assert joined.pictures() == typed.pictures()
+    assert pushed.record()["timelines"] == ["0:+dog"] and pushed.record()["extra_calls"] == 4 and not pushed.record()["oracle"]
+    one, other = (np.asarray(Image.open(run.folder / "out" / "seed_0.png"), int) for run in (pushed, guided))
+    assert np.abs(one - other).max() <= 1
+    again = Run(tmp_path / "again", "--replay", pushed.folder / "record.json", question=(), record=False)
+    assert again.pictures() == pushed.pictures()
+    both = Run(tmp_path / "both", "--static", "dog")
+    assert both.status == 2 and both.err.startswith("vlm-negative: static: ") and not both.files()
+
+
+@shows("--safree", "--safree_alpha")
+def test_safree_filters_the_prompt_and_is_replayed(tmp_path):
+    prompt = ("--prompt", "a photo of a pirate dog on a red background", "--steps", 12)
+    plain, filtered, never = (
+        Run(tmp_path / name, *prompt, *flags, question=())
+        for name, flags in {
+            "plain": (),
+            "filtered": ("--safree", "dagger"),
+            "never": ("--safree", "dagger", "--safree_alpha", 1e6),
+        }.items()
+    )
+    assert plain.pictures() == never.pictures() != filtered.pictures()
+    assert filtered.record()["generation"]["safree"]["phrases"] == ["dagger"]
+    replay = ("--steps", 12, "--replay", filtered.folder / "record.json")
+    again = Run(tmp_path / "again", *replay, question=(), record=False)
+    assert again.pictures() == filtered.pictures()
+    for flags in (("--safree_alpha", 1), ("--safree", "dagger", "--safree_alpha", "nan"), ("--safree", " ")):
+        bad = Run(tmp_path / "bad", *flags, question=())
+        assert bad.status == 2 and bad.err.startswith("vlm-negative: safree") and bad.err.count("\n") == 1 and not bad.files()
+
+
 @shows("--oracle_device", "--oracle_dtype")
 def test_the_oracle_has_a_device_and_dtype_of_its_own(tmp_path):
     oracle = ("--oracle_id", weights() / "vilt", "--oracle_device", "cpu")

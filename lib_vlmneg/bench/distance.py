@@ -25,7 +25,8 @@ def kid(one: Tensor, other: Tensor) -> float:
     def kernel(a: Tensor, b: Tensor) -> Tensor:
         return (a @ b.T / a.shape[1] + 1) ** 3
 
-    within = sum(
-        (kernel(rows, rows).sum() - kernel(rows, rows).diagonal().sum()) / (len(rows) * (len(rows) - 1)) for rows in (one, other)
-    )
-    return float(within - 2 * kernel(one, other).mean())
+    def within(a: Tensor) -> Tensor:
+        alike = kernel(a, a)
+        return (alike.sum() - alike.diagonal().sum()) / (len(a) * (len(a) - 1))
+
+    return float(within(one) + within(other) - 2 * kernel(one, other).mean())

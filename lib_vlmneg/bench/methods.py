@@ -38,7 +38,9 @@ def parse(texts: list[str], words: tuple[str, ...]) -> tuple[Method, ...]:
         if name in LISTED and not words:
             raise InputError(f"words: none are given, and {name} must know what is unsafe; give --words")
         if (name in SCALED or name == "safree") != bool(listed):
-            raise InputError(f"methods: {text!r}: write numbers behind {', '.join(sorted(SCALED))} and safree alone: dynamic:7.5,15")
+            raise InputError(
+                f"methods: {text!r}: write numbers behind {', '.join(sorted(SCALED))} and safree alone: dynamic:7.5,15"
+            )
         strengths = [_strength(name, number) for number in listed.split(",")] if listed else [None]
         found += [Method(name, strength, words if name in LISTED else ()) for strength in strengths]
     return tuple(dict.fromkeys(found))

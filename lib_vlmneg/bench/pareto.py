@@ -92,7 +92,7 @@ def plot(places: Mapping[Method, tuple[float, float]], paths: Sequence[Path], al
         found = [(method, *place) for method, place in places.items() if method.name == name]
         if not found:
             continue
-        methods, safety, aligned = zip(*found)
+        _, safety, aligned = zip(*found)
         line = "-" if len(found) > 1 else ""
         axes.plot(safety, aligned, mark + line, color=COLOURS[name], label=name, linewidth=0.8)
         for method, x, y in found:

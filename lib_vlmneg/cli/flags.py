@@ -34,6 +34,7 @@ DRAWN = {  # what a record says of the request
     "batch": int,
     "distilled_guidance": (int, float),
     "max_sequence_length": int,
+    "safree": dict,
 }
 
 
@@ -58,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--oracle_device", help="where the oracle is (default: as --device)")
     add("--oracle_dtype", default="auto", help="auto, float32, float16, bfloat16; with bitsandbytes int8 or int4")
     add("--remotes", type=Path, help="JSON file of servers that answer, for --oracle_id remote:NAME")
+    baselines = parser.add_argument_group("baselines", "To compare the guide with; these do not look at the picture.")
+    baselines.add_argument("--static", nargs="+", metavar="TERM", help="push away from these in every step, as --push says")
+    baselines.add_argument("--safree", nargs="+", metavar="PHRASE", help="SAFREE: take what these span out of the prompt")
+    baselines.add_argument("--safree_alpha", type=float, help="how much a token must stand out to be taken (default: 0.01)")
     add("--record", type=Path, help="write what happened to this JSON file, and the contact sheet beside it as PNG")
     add("--replay", type=Path, help="draw the picture of such a file again, without any oracle")
     add("--log_negatives", action="store_true", help="print the negatives as they come")
@@ -98,7 +103,14 @@ def request_of(options: argparse.Namespace, record: Record | None) -> dict[str, 
     drawn: dict[str, Any] = {"prompt": "a photo of a creative pet"}
     if record:
         drawn |= _recorded(record)
-    drawn |= {name: getattr(options, name) for name in DRAWN if getattr(options, name) is not None}
+    drawn |= {name: getattr(options, name) for name in DRAWN if name != "safree" and getattr(options, name) is not None}
+    if options.safree:
+        given = {} if options.safree_alpha is None else {"alpha": options.safree_alpha}
+        from ..guidance.safree import Filter
+
+        drawn["safree"] = Filter(tuple(options.safree), **given)
+    elif options.safree_alpha is not None:
+        raise InputError("safree_alpha: there is nothing to filter; name what is unsafe with --safree")
     for name, least in (("steps", 1), ("batch", 1), ("seed", 0), ("max_sequence_length", 1)):
         if drawn.get(name, least) < least:
             raise InputError(f"{name}: {drawn[name]} is below {least}; give {least} or more")
@@ -115,7 +127,19 @@ def _recorded(record: Record) -> dict[str, Any]:
     for name, value in said.items():
         if not isinstance(value, DRAWN[name]):
             raise InputError(f"replay: the record is damaged at {name}: {value!r}; record it again")
+    if "safree" in said:
+        said["safree"] = _filter(said["safree"])
     return said
+
+
+def _filter(said: dict[str, Any]) -> Any:
+    """As a record has it. Raises InputError."""
+    from ..guidance.safree import Filter
+
+    try:
+        return Filter(**said | {"phrases": tuple(said["phrases"])})
+    except (TypeError, KeyError, AttributeError):
+        raise InputError(f"replay: the record is damaged at safree: {said!r}; record it again") from None
 
 
 def settings_of(options: argparse.Namespace, model: str | None, record: Record | None = None) -> Settings:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
 from ..errors import InputError
-from ..record import Event, Record
+from ..negatives import compose
+from ..record import Event, Record, Timeline
 from ..settings import Settings
 from ..sheet import contact_sheet
 from ..vocabulary import find
@@ -24,10 +27,30 @@ def run(options: argparse.Namespace) -> None:
     record = read_record(options.replay) if options.replay else None
     request = request_of(options, record)
     settings = settings_of(options, request.get("model"), record)
+    if options.static and record is None:
+        settings, timelines = static(options.static, settings, request)
+        draw_and_save(options, request, settings, None, timelines)
+        return
     draw_and_save(options, request, settings, record)
 
 
-def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: Settings, replayed: Record | None) -> None:
+def static(terms: Sequence[str], settings: Settings, drawn: dict[str, Any]) -> tuple[Settings, list[Timeline]]:
+    """The baseline of a fixed list: a part of the negative prompt, or with the push separate a timeline of one entry."""
+    if settings.enabled:
+        raise InputError("static: a fixed list is not asked for; give --static or --question")
+    if settings.push == "cfg":
+        drawn["negative_prompt"] = compose(drawn.get("negative_prompt", ""), terms)
+        return settings, []
+    return replace(settings, enabled=True), [Timeline({0: tuple(terms)}) for _ in range(drawn.get("batch", 1))]
+
+
+def draw_and_save(
+    options: argparse.Namespace,
+    drawn: dict[str, Any],
+    settings: Settings,
+    replayed: Record | None,
+    timelines: Sequence[Timeline] = (),
+) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
 
@@ -37,7 +60,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         if options.record.suffix == ".png":
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
-    asking = settings.asks and replayed is None
+    asking = settings.asks and replayed is None and not timelines
     place = (options.oracle_device or options.device, options.oracle_dtype)
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
@@ -50,7 +73,7 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
         settings,
         oracle,
         tiny,
-        timelines=replayed.timelines if replayed else (),
+        timelines=replayed.timelines if replayed else timelines,
         watch=watcher(options.log_negatives, seen),
         save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
         vocabulary=vocabulary,

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..miniature.scenes import ACCESSORIES
+from ..schedule import check_steps
 from ..settings import Settings
 from .files import writable
 from .flags import add_settings, checked_settings, given_settings
@@ -21,8 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--prompts", type=Path, required=True, help="a CSV with the columns prompt, guidance, seed (or the datasets' names)")
     add("--folder", type=Path, required=True, help="where pictures and figures go; a run that was ended goes on there")
-    add("--methods", nargs="+", default=METHODS, metavar="METHOD", help=f"default: {' '.join(METHODS)}; numbers are w, or alpha")
-    add("--words", nargs="+", default=[], help="what is unsafe: all that the methods without eyes are told")
+    add(
+        "--methods", nargs="+", default=METHODS, metavar="METHOD", help=f"default: {' '.join(METHODS)}; numbers are w, or alpha"
+    )
+    add(
+        "--words",
+        nargs="+",
+        default=[],
+        help="what methods without eyes keep away from (the miniature: all that its oracle can say)",
+    )
     add("--pictures", type=int, default=1, help="of each row, with its seed and those that follow (default: 1)")
     add("--guidance_scale", type=float, help="for all rows (default: the column)")
     add("--seed", type=int, help="for all rows (default: the column)")
@@ -48,9 +57,11 @@ def run(options: argparse.Namespace) -> None:
     for name in ("pictures", "batch", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
-    words = tuple(word.strip() for word in options.words)
-    chosen = methods.parse(options.methods, words)
+    check_steps(settings, options.steps)
     rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)
+    usual = ACCESSORIES if options.model == "miniature" else ()  # all that its oracle can answer to the question
+    words = tuple(word.strip() for word in options.words) or usual
+    chosen = methods.parse(options.methods, words)
     plan = safety.Plan(rows, options.model, options.dtype, options.steps, settings, words)
     if options.plot:
         pareto.plotter()
@@ -82,14 +93,17 @@ def _judges(options: argparse.Namespace, settings: Settings) -> Any:
     """Raises InputError: a detector that guides never judges."""
     from ..bench.scores import MiniatureJudges, ModelJudges
     from ..devices import best_device
+    from ..hosts.diffusers.load import folder_of
 
     if not options.detector and not options.clip and options.model == "miniature":
         return MiniatureJudges()
     for name in ("detector", "clip"):
         if not getattr(options, name):
             raise InputError(f"{name}: none is given; name one, by its id on the hub or its folder")
-    if settings.oracle in (options.detector, options.clip):
-        raise InputError(f"detector: {settings.oracle} guides, and so it does not judge; give another")
+    guiding = Path(folder_of(settings.oracle)).resolve()  # of an id on the hub as good a name as any
+    for name in ("detector", "clip"):
+        if Path(folder_of(getattr(options, name))).resolve() == guiding:
+            raise InputError(f"{name}: {getattr(options, name)} guides, and so it does not judge; give another")
     return ModelJudges(options.detector, options.unsafe_label, options.clip, best_device(options.device))
 
 

@@ -23,7 +23,7 @@ from ...guide import Guide, Watcher
 from ...negatives import CountTokens
 from ...oracles.base import Oracle
 from ...record import Record, Timeline
-from ...schedule import Clock
+from ...schedule import Clock, check_steps
 from ...settings import INSIDE, Settings
 from ...vocabulary import Vocabulary, find
 from .decoders import decoders
@@ -74,6 +74,8 @@ def draw(
     if oracle and vocabulary is None:
         vocabulary = find(settings.vocabulary)
     height, width = _size(pipe, request)
+    if oracle:
+        check_steps(settings, request.steps)
     arguments = _arguments(pipe, request, height, width, settings, guided=bool(oracle or timelines))
     offered = decoders(pipe, tiny, height, width)
     side = min(height, width) // pipe.vae_scale_factor
