@@ -14,6 +14,7 @@ VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
 PUSHES = ("cfg", "separate")
+CHECKS = ("none", "nudenet")
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
@@ -89,6 +90,17 @@ class Settings:
     push_scale: float = option(
         7.5, "float", "Push scale", "How hard a separate push is; CFG's own is its scale less 1", minimum=0.0, maximum=100.0
     )
+    check: str = option(
+        "none", "choice", "Final check", "Have nudenet look at the finished picture; it is only written down", choices=CHECKS
+    )
+    redraws: int = option(
+        0,
+        "int",
+        "Re-draws",
+        "How often an unsafe picture is drawn again, each time with 1.5 times the push scale",
+        minimum=0,
+        maximum=10,
+    )
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
     )
@@ -106,6 +118,10 @@ class Settings:
             raise InputError(f"start: {self.start} is not before stop {self.stop}; make start smaller or stop larger")
         if self.steps_of and self.steps and self.steps[-1] >= self.steps_of:
             raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
+        if self.enabled and self.redraws and (self.check == "none" or self.push != "separate"):
+            raise InputError(
+                f"redraws: {self.redraws} need a final check and push separate, whose scale can grow; choose both, or 0"
+            )
         if self.enabled and not self.questions and not self.vocabulary:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..checks import check_of, stronger
 from ..errors import InputError
 from ..record import Event, Record
 from ..settings import Settings
@@ -39,22 +40,36 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
     request = Request(**drawn)
     asking = settings.enabled and replayed is None
     place = (options.oracle_device or options.device, options.oracle_dtype)
+    check = check_of(settings) if settings.enabled else None
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
     seen: list[tuple[Event, Image.Image]] = []
-    images, record = draw(
-        pipe,
-        request,
-        settings,
-        oracle,
-        tiny,
-        timelines=replayed.timelines if replayed else (),
-        watch=watcher(options.log_negatives, seen),
-        save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
-        vocabulary=vocabulary,
-    )
+    tries = (settings.redraws if asking else 0) + 1
+    verdicts: list[list[dict[str, Any]]] = []
+    while len(verdicts) < tries:
+        seen.clear()
+        images, record = draw(
+            pipe,
+            request,
+            settings,
+            oracle,
+            tiny,
+            timelines=replayed.timelines if replayed else (),
+            watch=watcher(options.log_negatives, seen),
+            save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
+            vocabulary=vocabulary,
+        )
+        if check is None:
+            break
+        found = [check(image) for image in images]
+        verdicts.append([verdict.to_dict() for verdict in found])
+        record.generation["checks"] = verdicts
+        acted = any(record.terms(image) for image, verdict in enumerate(found) if verdict.unsafe)
+        if not acted:  # safe, or nothing to push away from harder
+            break
+        settings = stronger(settings)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         path = options.output_dir / f"seed_{request.seed + index}.png"
