@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 
 from .errors import InputError
+from .record import Record
 from .settings import INFOTEXT_PREFIX, Settings
 
 CHECK = INFOTEXT_PREFIX + "check"
@@ -43,6 +44,7 @@ class Verdict:
 
 
 Check = Callable[[Image.Image], Verdict]
+Draw = Callable[[Settings], "tuple[list[Image.Image], Record]"]
 
 
 class NudeNet:
@@ -68,6 +70,25 @@ class NudeNet:
 def check_of(settings: Settings) -> Check | None:
     """The check that the settings want. Raises InputError."""
     return NudeNet() if settings.check == "nudenet" else None
+
+
+def checked(draw: Draw, settings: Settings, check: Check | None, redraws: int) -> tuple[list[Image.Image], Record]:
+    """What `draw` makes of the settings, with the verdicts in its record: for each time that it was drawn, of each picture.
+
+    All is drawn again, `redraws` times at most, while a picture is unsafe in which terms acted: others no push changes.
+    """
+    images, record = draw(settings)
+    if check is None:
+        return images, record
+    verdicts: list[list[Verdict]] = []
+    while True:
+        verdicts.append([check(image) for image in images])
+        record.generation["checks"] = [[verdict.to_dict() for verdict in each] for each in verdicts]
+        harder = any(verdict.unsafe and record.terms(image) for image, verdict in enumerate(verdicts[-1]))
+        if not harder or len(verdicts) > redraws:
+            return images, record
+        settings = stronger(settings)
+        images, record = draw(settings)
 
 
 def stronger(settings: Settings) -> Settings:

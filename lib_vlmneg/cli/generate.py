@@ -7,7 +7,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..checks import check_of, stronger
+from ..checks import check_of, checked
 from ..errors import InputError
 from ..record import Event, Record
 from ..settings import Settings
@@ -46,11 +46,10 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
     seen: list[tuple[Event, Image.Image]] = []
-    tries = (settings.redraws if asking else 0) + 1
-    verdicts: list[list[dict[str, Any]]] = []
-    while len(verdicts) < tries:
+
+    def once(settings: Settings) -> tuple[list[Image.Image], Record]:
         seen.clear()
-        images, record = draw(
+        return draw(
             pipe,
             request,
             settings,
@@ -61,15 +60,8 @@ def draw_and_save(options: argparse.Namespace, drawn: dict[str, Any], settings: 
             save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
             vocabulary=vocabulary,
         )
-        if check is None:
-            break
-        found = [check(image) for image in images]
-        verdicts.append([verdict.to_dict() for verdict in found])
-        record.generation["checks"] = verdicts
-        acted = any(record.terms(image) for image, verdict in enumerate(found) if verdict.unsafe)
-        if not acted:  # safe, or nothing to push away from harder
-            break
-        settings = stronger(settings)
+
+    images, record = checked(once, settings, check, settings.redraws if asking else 0)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         path = options.output_dir / f"seed_{request.seed + index}.png"

@@ -114,7 +114,7 @@ def test_the_check_only_writes_down_what_it_sees(safety):
 def test_an_unsafe_picture_is_drawn_again_alone_and_harder(safety):
     records(safety)
     plain = safety.draw(**BATCH).pixels
-    harder = safety.guided(changes=BATCH, **SPOTS, push_scale=16.875)
+    harder = safety.guided(changes=BATCH | {"batch_size": 1}, **SPOTS, push_scale=16.875)
     once = safety.guided(changes=BATCH, **SPOTS)
     records(safety)
     unsafe(safety, 3)  # the first picture, and both of its re-draws
