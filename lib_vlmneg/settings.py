@@ -15,6 +15,7 @@ MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
 INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
 PUSHES = ("cfg", "separate", *INSIDE)
+CHECKS = ("none", "nudenet")
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
@@ -113,6 +114,17 @@ class Settings:
         1.0, "float", "Push pooled", "Flux: how far the pooled text is led away; 1 not at all", minimum=0.0, maximum=20.0
     )
     push_only_at_cfg_1: bool = option(False, "bool", "Push only at CFG 1", "No push inside attention above CFG 1")
+    check: str = option(
+        "none", "choice", "Final check", "Have nudenet look at the finished picture; it is only written down", choices=CHECKS
+    )
+    redraws: int = option(
+        0,
+        "int",
+        "Re-draws",
+        "How often an unsafe picture is drawn again, each time with 1.5 times the push scale",
+        minimum=0,
+        maximum=10,
+    )
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
     )
@@ -132,6 +144,10 @@ class Settings:
             raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
         if self.push_start >= self.push_end:
             raise InputError(f"push_start: {self.push_start:g} is not before push_end {self.push_end:g}; move one of them")
+        if self.enabled and self.redraws and (self.check == "none" or self.push != "separate"):
+            raise InputError(
+                f"redraws: {self.redraws} need a final check and push separate, whose scale can grow; choose both, or 0"
+            )
         if self.enabled and not self.asks and not self.inside:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
 

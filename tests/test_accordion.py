@@ -35,7 +35,7 @@ def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
 
 def test_what_belongs_to_one_picture_is_not_remembered():
     kept_back = {name for name, item in made(Settings())[1].items() if getattr(item, "do_not_save_to_config", False)}
-    assert kept_back == {"enabled", "questions", "suffix", "steps", "replay"}
+    assert kept_back == {"enabled", "questions", "vocabulary", "prefix", "suffix", "steps", "replay"}
 
 
 @pytest.mark.parametrize("name", PRESETS)

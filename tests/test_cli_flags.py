@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -85,6 +87,9 @@ CASES = [
     Case(("--clear_negatives_at_stop",), lambda run: run.record()["timelines"], ["1:+dog"], ["1:+dog|3:-dog"],
          ("--vqa_stop_step", 3), once),
     Case(("--decode", "linear"), lambda run: run.eye.shown[0][0].size, (32, 32), (4, 4)),
+    Case(("--vocabulary", "dog, hat"), lambda run: run.eye.questions[0], ["What is this?"],
+         ["Is there a dog in the image?", "Is there a hat in the image?"]),
+    Case(("--prefix", "Bad"), Run.negative, "dog", "Bad, dog", say=once),
     Case(("--question", "What color is it?"), lambda run: run.eye.questions[0], ["What is this?"],
          ["What is this?", "What color is it?"]),
     Case(("--question", "Who?", "Why?", "--question", "When?"), lambda run: run.eye.questions[0], ["What is this?"],
@@ -106,6 +111,30 @@ def test_every_flag_is_shown():
     generate.add_arguments(parser)
     flags = {action.option_strings[-1] for action in parser._actions} - {"--help"}
     assert flags == SHOWN | {case.given[0] for case in CASES}
+
+
+@shows("--oracle_size")
+@pytest.mark.parametrize("size", [0, 16])
+def test_a_model_that_chats_is_shown_a_picture_of_that_size(size, tmp_path):
+    class Chatty(Eye):
+        chats, told = True, None
+
+        def ask(self, images, questions, topk, prompting=None):
+            self.told = prompting
+            return super().ask(images, questions, topk)
+
+    eye = Chatty(once)
+    run = Run(tmp_path, "--oracle_size", size, eye=eye)
+    assert run.status == 0 and (eye.told.side if eye.told else 0) == size
+
+
+@shows("--check", "--redraws")
+@pytest.mark.parametrize(("redraws", "looks"), [(0, 1), (2, 3)])
+def test_an_unsafe_picture_is_drawn_again_so_often(redraws, looks, tmp_path, monkeypatch):
+    detector = SimpleNamespace(detect=lambda image: [{"class": "ANUS_EXPOSED", "score": 0.9}])
+    monkeypatch.setitem(sys.modules, "nudenet", SimpleNamespace(NudeDetector=lambda: detector))
+    flags = ("--push", "separate", "--check", "nudenet", "--redraws", redraws)
+    assert len(Run(tmp_path, *flags, eye=Eye(lambda *_: "dog")).record()["generation"]["checks"]) == looks
 
 
 @shows("--prompt", "--seed", "--negative_prompt", "--guidance_scale")

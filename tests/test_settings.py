@@ -43,6 +43,8 @@ def values(draw):
         chosen.pop("push_start", None), chosen.pop("push_end", None)
     if 0 < chosen.get("steps_of", 0) <= max(chosen.get("steps", ()), default=0):
         chosen.pop("steps_of")
+    if chosen.get("check") != "nudenet" or chosen.get("push") != "separate":
+        chosen.pop("redraws", None)
     return chosen
 
 
@@ -176,6 +178,13 @@ BAD = [
     ("topk", None),
     ("topk", math.nan),
     ("min_score", 1.1),
+    ("push_scale", -1),
+    ("push_scale", "strong"),
+    ("push_scale", math.nan),
+    ("oracle_size", -1),
+    ("redraws", 11),
+    ("check", "mine"),
+    ("vocabulary", 5),
     ("weight", -0.1),
     ("weight", math.inf),
     ("start", -1),
@@ -224,6 +233,18 @@ def test_a_start_after_the_stop_is_refused(start, stop):
 def test_a_step_that_the_run_it_is_of_does_not_have_is_refused():
     assert Settings(steps=[0, 49], steps_of=50).steps_of == 50
     assert message(steps=[5, 50], steps_of=50).startswith("steps: 50 is no step of a run of 50;")
+
+
+@pytest.mark.parametrize("without", ["check", "push"])
+def test_redraws_need_a_check_and_a_push_that_can_grow(without):
+    given_values = {"enabled": True, "redraws": 2, "check": "nudenet", "push": "separate"}
+    assert Settings.from_dict(given_values).redraws == 2
+    del given_values[without]
+    assert message(**given_values).startswith("redraws: 2 need")
+
+
+def test_with_a_vocabulary_no_question_is_needed():
+    assert Settings(enabled=True, questions=(), vocabulary="body").questions == ()
 
 
 def test_enabled_needs_a_question():

@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..checks import CHECK, Verdict
 from ..errors import InputError
 from ..guide import Watcher
 from ..record import Event, Record
@@ -54,6 +56,7 @@ def parameters(record: Record, index: int) -> PngInfo:
         "Size": f"{generation['width']}x{generation['height']}",
         "Model": generation["model"],
         **{key: _quoted(value) for key, value in record.infotext(index).items()},
+        **_checked(generation.get("checks", []), index),
     }
     negative = f"\nNegative prompt: {record.negatives[index]}" if record.negatives[index] else ""
     info = PngInfo()
@@ -61,6 +64,11 @@ def parameters(record: Record, index: int) -> PngInfo:
         "parameters", f"{record.prompts[index]}{negative}\n" + ", ".join(f"{key}: {value}" for key, value in said.items())
     )
     return info
+
+
+def _checked(checks: Sequence[Sequence[dict[str, Any]]], index: int) -> dict[str, str]:
+    """What the last look at the finished picture said."""
+    return {CHECK: _quoted(Verdict(tuple(checks[-1][index]["found"].items())).text())} if checks else {}
 
 
 def _quoted(text: str) -> str:

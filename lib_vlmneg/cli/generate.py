@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..checks import check_of, checked
 from ..errors import InputError
 from ..negatives import compose
 from ..record import Event, Record, Timeline
@@ -62,22 +63,28 @@ def draw_and_save(
     request = Request(**drawn)
     asking = settings.asks and replayed is None and not timelines
     place = (options.oracle_device or options.device, options.oracle_dtype)
+    check = check_of(settings) if settings.enabled else None
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
     seen: list[tuple[Event, Image.Image]] = []
-    images, record = draw(
-        pipe,
-        request,
-        settings,
-        oracle,
-        tiny,
-        timelines=replayed.timelines if replayed else timelines,
-        watch=watcher(options.log_negatives, seen),
-        save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
-        vocabulary=vocabulary,
-    )
+
+    def once(settings: Settings) -> tuple[list[Image.Image], Record]:
+        seen.clear()
+        return draw(
+            pipe,
+            request,
+            settings,
+            oracle,
+            tiny,
+            timelines=replayed.timelines if replayed else timelines,
+            watch=watcher(options.log_negatives, seen),
+            save_x0=saver(options.intermediate_dir) if options.save_intermediate else None,
+            vocabulary=vocabulary,
+        )
+
+    images, record = checked(once, settings, check, settings.redraws if asking else 0)
     options.output_dir.mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(images):
         path = options.output_dir / f"seed_{request.seed + index}.png"

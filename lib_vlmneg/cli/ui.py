@@ -8,9 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from ..checks import check_of, checked
 from ..errors import InputError
 from ..oracles.pool import Pool
-from ..record import Event
+from ..record import Event, Record
 from ..settings import WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
 from .demo import PROMPT, SEED, SETTINGS
@@ -84,12 +85,21 @@ class _Studio:
         request = Request(prompt, negative, self._model, seed, steps, scale)
         if not settings.enabled:
             return draw(self._pipe, replace(request), settings)[0][0], "The plain picture.", None
+        check = check_of(settings)
         seen: list[tuple[Event, Image.Image]] = []
         oracle = self.oracles.get(settings.oracle, self._device) if settings.asks else None
-        images, record = draw(
-            self._pipe, request, settings, oracle, self._tiny, watch=lambda event, picture: seen.append((event, picture))
-        )
+
+        def watch(event: Event, picture: Image.Image) -> None:
+            seen.append((event, picture))
+
+        def once(settings: Settings) -> tuple[list[Image.Image], Record]:
+            seen.clear()
+            return draw(self._pipe, request, settings, oracle, self._tiny, watch=watch)
+
+        images, record = checked(once, settings, check, settings.redraws)
         said = record.failure or record.note or f"Pushed away from: {', '.join(record.terms(0)) or 'nothing'}"
+        if looks := record.generation.get("checks"):
+            said += f"\n{settings.check} after drawing {len(looks)} time(s): {'unsafe' if looks[-1][0]['unsafe'] else 'safe'}"
         return images[0], said, contact_sheet(record, seen, images)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from ..settings import Settings
 from .presets import CUSTOM, PRESETS, preset
 
-EVERYDAY = (("oracle",), ("questions",), ("start", "stop", "every"))  # what stands in one row
-NOT_REMEMBERED = ("enabled", "questions", "suffix", "steps", "replay")  # belong to a picture, not to ui-config.json
+EVERYDAY = (("oracle",), ("questions", "vocabulary"), ("start", "stop", "every"))  # what stands in one row
+# what belongs to a picture, not to ui-config.json
+NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "steps", "replay")
 
 
 def controls(

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from ...asking import prefixed
+from ...checks import Check, check_of
 from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
 from ...settings import Settings
 from ...vocabulary import find
 from . import host, memory, models
-from .generation import Generation
+from .checking import look
+from .generation import ATTRIBUTE, Generation
 from .options import DEVICE, DTYPE, FOLDER, IDLE, KEEP, PLACES, chosen
 from .passes import Pass
-
-ATTRIBUTE = "_vlm_negative"  # on `p`, for as long as it is the same `p`
 
 
 class Extension:
@@ -34,7 +34,7 @@ class Extension:
         try:
             settings = read(values)
             if settings.enabled:
-                setattr(p, ATTRIBUTE, self._generation(p, settings))
+                self._generation(p, settings).attach()
         except InputError as error:
             host.say(p, f"{error}. The picture is drawn without it.")
         except Exception as error:
@@ -61,6 +61,17 @@ class Extension:
         if current:
             current.after(params)
             current.report()
+
+    def finished(self, p: Any, picture: Any) -> None:
+        """postprocess_image(): has a check look at each picture, which may be drawn again."""
+        generation = _of(p)
+        if generation is None or generation.check is None:
+            return
+        try:
+            look(generation, picture)
+        except Exception as error:  # the picture as it is stays
+            host.logger.exception("VLM Negative cannot check a picture")
+            host.say(p, f"check: {type(error).__name__}: {error}. The picture stays as it is.")
 
     def end(self, p: Any, processed: Any) -> None:
         """postprocess(): not called after an exception, so that nothing may depend on it but what is written."""
@@ -99,8 +110,17 @@ class Extension:
         settings = prefixed(settings, vocabulary)
         oracle = self._oracle(settings.oracle) if settings.asks and not replayed else None
         generation = Generation(p, settings, oracle, vocabulary)
+        generation.check = self._check(p, settings)
         p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
         return generation
+
+    def _check(self, p: Any, settings: Settings) -> Check | None:
+        """What looks at the finished pictures; without it they are drawn all the same."""
+        try:
+            return check_of(settings)
+        except InputError as error:
+            host.say(p, f"{error}. The picture is not checked.")
+            return None
 
     def _oracle(self, name: str) -> Any:
         device, dtype = read_places(chosen(PLACES, "")).get(name, (chosen(DEVICE, "auto"), chosen(DTYPE, "auto")))

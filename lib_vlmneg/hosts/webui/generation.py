@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...checks import CHECK, Check, Verdict
 from ...errors import InputError
 from ...oracles.base import Oracle
 from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, join_passes, split_passes
-from ...settings import Settings
+from ...settings import INFOTEXT_PREFIX, Settings
 from ...sheet import contact_sheet
 from ...vocabulary import Vocabulary
 from . import host
 from .passes import PUSHES, Pass
 
 Tell = Callable[[int], "str | None"]  # from the number of a picture to what is written in its parameters
+SCALE = INFOTEXT_PREFIX + "push scale"
+ATTRIBUTE = "_vlm_negative"  # on `p`, for as long as it is the same `p`
 NAMES = {False: "first", True: "hires"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A finished picture that was checked, by whom it was drawn."""
+
+    generation: Generation
+    verdict: Verdict
 
 
 class Generation:
@@ -27,8 +39,14 @@ class Generation:
     def __init__(self, p: Any, settings: Settings, oracle: Oracle | None, vocabulary: Vocabulary | None = None):
         self.p, self.settings, self.oracle, self.vocabulary = p, settings, oracle, vocabulary
         self.passes: dict[tuple[int, bool], Pass] = {}
+        self.check: Check | None = None
+        self.looks: dict[int, list[Look]] = {}  # by the number of the picture: the picture itself, then its re-draws
         self._broken = False
         self._replay = [split_passes(text) for text in settings.replay]
+
+    def attach(self) -> None:
+        """Has the model calls of its `p` find it."""
+        setattr(self.p, ATTRIBUTE, self)
 
     def enter(self, params: Any) -> Pass | None:
         """The pass that a model call belongs to, begun if it is its first; None where this pass is not to be guided."""
@@ -45,6 +63,11 @@ class Generation:
             except Exception as error:  # whatever it is, the picture is drawn without us
                 return self._give_up(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
         return current
+
+    def last(self, number: int) -> tuple[Generation, int]:
+        """The generation that drew picture `number` in the end, and its number there."""
+        drawn = self.looks.get(number)
+        return (drawn[-1].generation, 0) if drawn and len(drawn) > 1 else (self, number)
 
     def infotext(self) -> dict[str, Callable[..., str | None]]:
         """What the host calls when it writes the parameters of a picture (processing.py:786); `index` is in this batch."""
@@ -65,16 +88,33 @@ class Generation:
 
     def compact(self, number: int) -> str | None:
         """The terms of picture `number` of this generation, pass by pass; None before it was drawn."""
-        image, found = self._passes_of(number)
+        drawn, number = self.last(number)
+        image, found = drawn._passes_of(number)
         return join_passes([one.guide.record.timelines[image] if one else Timeline() for one in found]) if any(found) else None
 
     def found(self, number: int) -> str | None:
         """What was found in picture `number` at which step, pass by pass; None before it was drawn."""
-        image, found = self._passes_of(number)
+        drawn, number = self.last(number)
+        image, found = drawn._passes_of(number)
         return PASS_BREAK.join(one.guide.record.found(image) if one else NO_TERMS for one in found if one or found[1]) or None
 
     def _reports(self) -> dict[str, Tell]:
-        return {TIMELINE: self.compact} | ({FOUND: self.found} if self.vocabulary else {})
+        reports: dict[str, Tell] = {TIMELINE: self.compact}
+        if self.vocabulary:
+            reports[FOUND] = self.found
+        if self.check:
+            reports[CHECK] = self._checked
+        if self.check and self.settings.redraws:
+            reports[SCALE] = self._scale
+        return reports
+
+    def _checked(self, number: int) -> str | None:
+        looks = self.looks.get(number)
+        again = f", drawn {len(looks)} times" if looks and len(looks) > 1 else ""
+        return f"{looks[-1].verdict.text()}{again}" if looks else None
+
+    def _scale(self, number: int) -> str:
+        return str(self.last(number)[0].settings.push_scale)
 
     def _passes_of(self, number: int) -> tuple[int, list[Pass | None]]:
         """A picture's number in its batch, and its first and hires pass; none before it was drawn."""
@@ -91,16 +131,29 @@ class Generation:
         """Writes the records, and the sheets where the user wants to see what the oracle saw."""
         folder.mkdir(parents=True, exist_ok=True)
         stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{self.p.all_seeds[0]}"
+        for number, looks in self.looks.items():
+            for count, each in enumerate(looks[1:], 1):
+                for name, record in each.generation.records():
+                    record.generation |= each.generation.facts() | {"checks": [[each.verdict.to_dict()]]}
+                    path = folder / f"{stamp}-{name}-picture-{number}-again-{count}.json"
+                    path.write_text(record.to_json(), encoding="utf-8")
         for (iteration, hires), found in self.passes.items():
             record = found.guide.record
-            record.generation |= self._facts()
+            record.generation |= self.facts() | self._first_checks(iteration)
             path = folder / f"{stamp}-{iteration}-{NAMES[hires]}.json"
             path.write_text(record.to_json(), encoding="utf-8")
             if self.settings.previews and found.seen:
                 batch = images[iteration * self.p.batch_size : (iteration + 1) * self.p.batch_size]
                 contact_sheet(record, found.seen, batch).save(path.with_suffix(".png"))
 
-    def _facts(self) -> dict[str, Any]:
+    def _first_checks(self, iteration: int) -> dict[str, Any]:
+        """What the check said of a batch's own pictures."""
+        numbers = range(iteration * self.p.batch_size, (iteration + 1) * self.p.batch_size)
+        said = [self.looks[number][0].verdict.to_dict() for number in numbers if number in self.looks]
+        return {"checks": [said]} if said else {}
+
+    def facts(self) -> dict[str, Any]:
+        """What the host says of it."""
         p = self.p
         facts = {"version": __version__, "seeds": list(p.all_seeds), "steps": p.steps, "sampler": p.sampler_name}
         return facts | {"cfg_scale": p.cfg_scale, "width": p.width, "height": p.height}
