@@ -69,7 +69,7 @@ def test_the_verdict_is_in_the_record_and_the_picture(unsafe, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("times", "redraws", "scale", "looks"), [(0, 3, 7.5, 1), (2, 3, 16.875, 3), (9, 1, 11.25, 2), (9, 0, 7.5, 1)]
+    ("times", "redraws", "scale", "looks"), [(0, 3, "auto", 1), (2, 3, 16.875, 3), (9, 1, 11.25, 2), (9, 0, "auto", 1)]
 )
 def test_an_unsafe_picture_is_drawn_again_harder(unsafe, tmp_path, times, redraws, scale, looks):
     unsafe(times)
