@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .record import Event, Record
+from .record import NO_TERMS, Event, Record
 
 SIDE = 112
 GAP = 8
@@ -18,7 +18,8 @@ def contact_sheet(
     record: Record, seen: Sequence[tuple[Event, Image.Image]], finished: Sequence[Image.Image], columns: int = 8
 ) -> Image.Image:
     """One row of thumbnails (or more) for each image of the batch: every x0 that was asked about, then the finished picture."""
-    rows = [_cells(index, seen, picture) for index, picture in enumerate(finished)]
+    listed = bool(record.settings.get("vocabulary"))
+    rows = [_cells(index, seen, picture, listed) for index, picture in enumerate(finished)]
     lines = [row[start : start + columns] for row in rows for start in range(0, len(row), columns)]
     width = GAP + max(len(line) for line in lines) * (SIDE + GAP)
     sheet = Image.new("RGB", (width, GAP + len(lines) * (SIDE + TEXT + GAP)), PAPER)
@@ -29,14 +30,17 @@ def contact_sheet(
 
 
 def _cells(
-    index: int, seen: Sequence[tuple[Event, Image.Image]], finished: Image.Image
+    index: int, seen: Sequence[tuple[Event, Image.Image]], finished: Image.Image, listed: bool
 ) -> list[tuple[Image.Image, str, str, str]]:
     own = [(event, picture) for event, picture in seen if event.image == index]
-    cells = [(picture, f"step {event.step}", ", ".join(event.added), _said(event)) for event, picture in own]
+    cells = [(picture, f"step {event.step}", ", ".join(event.added), _said(event, listed)) for event, picture in own]
     return [*cells, (finished, "finished", "", "")]
 
 
-def _said(event: Event) -> str:
+def _said(event: Event, listed: bool) -> str:
+    """What was answered; where it was asked for a list, which of it was found."""
+    if listed:
+        return ", ".join(event.found) or NO_TERMS
     return ", ".join(text for group in event.answers for text, _ in group)
 
 

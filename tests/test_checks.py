@@ -10,7 +10,9 @@ from PIL import Image
 from pipelines import Eye
 
 from lib_vlmneg.checks import UNSAFE, NudeNet, Verdict, check_of, stronger
+from lib_vlmneg.cli.record import told
 from lib_vlmneg.errors import InputError
+from lib_vlmneg.record import Record
 from lib_vlmneg.settings import Settings
 
 STAND_IN = Path(__file__).parent / "webui" / "stand_in"
@@ -63,6 +65,8 @@ def test_the_verdict_is_in_the_record_and_the_picture(unsafe, tmp_path):
     run = drawn(tmp_path, *AGAIN, "--batch", 2)
     said = [{"unsafe": True, "found": {"BUTTOCKS_EXPOSED": 0.81}}, {"unsafe": False, "found": {}}]
     assert run.record()["generation"]["checks"] == [said]
+    printed = told(Record.from_json((tmp_path / "record.json").read_text()))
+    assert "nudenet, drawing 1: unsafe: BUTTOCKS_EXPOSED 0.81; safe" in printed
     parameters = [Image.open(path).text["parameters"] for path in sorted((tmp_path / "out").glob("*.png"))]
     assert 'VLM Negative check: "unsafe: BUTTOCKS_EXPOSED 0.81"' in parameters[0]
     assert "VLM Negative check: safe" in parameters[1]

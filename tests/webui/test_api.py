@@ -162,6 +162,14 @@ def test_what_is_wrong_is_said_and_the_picture_still_comes(server, before, ours,
     assert said in server.log and said.split(":")[0] in drawn.info["infotexts"][0]
 
 
+def test_without_nudenet_the_picture_is_guided_and_not_checked(server):
+    drawn = server.guided(check="nudenet")
+    if "VLM Negative check" in drawn.parameters:
+        pytest.skip("this host has nudenet")
+    assert "check: nudenet is not to be had here" in drawn.note and "pip install nudenet" in drawn.note
+    assert drawn.pixels == server.guided().pixels
+
+
 def test_a_switched_off_step_range_asks_nothing(server, before):
     assert server.guided(steps=[99]).pixels == before
 
