@@ -19,7 +19,7 @@ from lib_vlmneg.errors import InputError
 @contextmanager
 def within_a_host():
     """Only while the hosts' package is imported is there something for it to find, and afterwards it is forgotten."""
-    fakes = {name: MagicMock() for name in ("modules", "modules.hypernetworks")}
+    fakes = {name: MagicMock() for name in ("modules", "modules.hypernetworks", "modules.processing")}
     sys.modules.update(fakes)
     try:
         yield
