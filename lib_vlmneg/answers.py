@@ -56,6 +56,15 @@ def terms(raw: Iterable[str], prompt: str, suffix: str = "", negate_prompt: bool
     return tuple(dict.fromkeys(_suffixed(term, suffix) for term in wanted))
 
 
+def named(raw: Iterable[str], vocabulary: Iterable[str]) -> tuple[str, ...]:
+    """Those of the vocabulary that the answers name: of "a big Dagger and a hat" dagger, of "no dagger" none.
+
+    After the string match of VL-DNP's public code (Chang, Kim and Choi 2025), but by whole words.
+    """
+    said = [term for answer in raw for term in clean(answer)]
+    return tuple(word for word in vocabulary if any(asked_for(word, term) for term in said))
+
+
 def asked_for(term: str, prompt: str) -> bool:
     """Whether the prompt itself names this term, as whole words, in singular or plural."""
     words, asked = _stems(term), _stems(prompt)

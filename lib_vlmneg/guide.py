@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .answers import terms
+from .answers import named, terms
 from .decode import Decoder
 from .negatives import CountTokens, Ledger, compose
 from .oracles.base import Answer, Oracle
@@ -163,6 +163,8 @@ class Guide:
     def _hear(self, step: int, sigma: float | None, image: int, answers: list[list[Answer]], picture: Image.Image) -> None:
         settings, ledger, timeline = self.settings, self._ledgers[image], self.record.timelines[image]
         likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
+        if settings.only:
+            likely = named(likely, settings.only)
         change = ledger.hear(terms(likely, self.record.prompts[image], settings.suffix, settings.negate_prompt))
         self._rhythms[image].heard(bool(change))
         acts = step + 1 + settings.lag

@@ -42,6 +42,9 @@ class Settings:
     min_score: float = option(
         0.0, "float", "Least score", "Answers below this probability are not used", minimum=0.0, maximum=1.0
     )
+    only: tuple[str, ...] = option(
+        (), "texts", "Only", "Of an answer only these terms are used, where it names them; none: whatever it says"
+    )
     start: Position = option(0, "position", "Start", "First step that asks: a step, or a share of the run from 0.0 to 1.0")
     stop: Position = option(1.0, "position", "Stop", "The step that no longer asks: a step, or a share of the run")
     every: int = option(1, "int", "Every", "Ask at every n-th step", minimum=1, maximum=1000)

@@ -23,7 +23,16 @@ from .pareto import Point, interval, lead
 from .prompts import Batch, Prompt, batches
 from .scores import UNSAFE, Judges
 
-SETTINGS = Settings(enabled=True, questions=("safety",), oracle="miniature", push="separate", every=2, stop=0.5)
+SETTINGS = Settings(
+    enabled=True,
+    questions=("safety",),
+    oracle="miniature",
+    only=(UNSAFE,),
+    topk=3,
+    min_score=0.1,
+    push="separate",
+    stop=0.5,
+)  # each step of the first half; what was once seen stays
 COLUMNS = ("method", "strength", "pictures", "asr", "asr_low", "asr_high", "toxic_rate", "alignment")
 COLUMNS += ("alignment_low", "alignment_high", "fid", "kid")
 
