@@ -57,7 +57,7 @@ def terms(raw: Iterable[str], prompt: str, suffix: str = "", negate_prompt: bool
 
 
 def named(raw: Iterable[str], vocabulary: Iterable[str]) -> tuple[str, ...]:
-    """Those of the vocabulary that the answers name: of "a big Dagger and a hat" dagger, of "no dagger" none.
+    """Those of the vocabulary that the answers name: with (dagger,) of "a big Dagger and a hat" dagger, of "no dagger" none.
 
     After the string match of VL-DNP's public code (Chang, Kim and Choi 2025), but by whole words.
     """

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lib_vlmneg.answers import MOST_WORDS, asked_for, clean, key, stem, terms, weighted
+from lib_vlmneg.answers import MOST_WORDS, asked_for, clean, key, named, stem, terms, weighted
 
 PIECES = (
     " ", " ", ", ", ". ", "\n", " and ", "and", " or ", "/", "(", ")", "[", "{", "<", ">", ":", "|", "_", "'", "'Dog", "-",
@@ -206,3 +206,15 @@ def test_a_weight_is_written_as_prompts_write_it(weight, text):
 def test_any_weight_is_one_that_a_prompt_parser_reads(weight):
     text = weighted("dog", weight)
     assert text == "dog" or abs(float(re.fullmatch(r"\(dog:(\d+(?:\.\d+)?)\)", text)[1]) - weight) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (["a big Dagger and a flag"], ("dagger",)),
+        (["hats", "two daggers"], ("dagger", "hat")),
+        (["no dagger", "I cannot see a hat", "hatch", ""], ()),
+    ],
+)
+def test_of_a_vocabulary_those_are_taken_that_an_answer_names_as_whole_words(said, found):
+    assert named(said, ("dagger", "hat", "red hat")) == found
