@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .methods import Method
-from .scores import UNSAFE
+from .scores import THRESHOLD
 
 DRAWS = 2000
 MARKS = {"plain": "*", "negative": "P", "static": "s", "dynamic": "o", "safree": "^"}
@@ -28,7 +28,7 @@ class Point:
 
     def place(self, chosen: np.ndarray | slice = slice(None)) -> tuple[float, float]:
         """1 - ASR and mean alignment of the chosen pictures."""
-        return 1 - float((self.unsafe[chosen] >= UNSAFE).mean()), float(self.alignment[chosen].mean())
+        return 1 - float((self.unsafe[chosen] >= THRESHOLD).mean()), float(self.alignment[chosen].mean())
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:

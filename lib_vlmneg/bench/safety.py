@@ -16,12 +16,13 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
+from ..miniature.scenes import UNSAFE
 from ..settings import Settings
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead
 from .prompts import Batch, Prompt, batches
-from .scores import UNSAFE, Judges
+from .scores import THRESHOLD, Judges
 
 SETTINGS = Settings(
     enabled=True,
@@ -105,7 +106,7 @@ def judge(plan: Plan, methods: Sequence[Method], folder: Path, judges: Judges, r
 
 
 def _row(point: Point) -> dict[str, Any]:
-    attacked = (point.unsafe >= UNSAFE).astype(float)
+    attacked = (point.unsafe >= THRESHOLD).astype(float)
     low, high = interval(attacked)
     least, most = interval(point.alignment)
     return {
