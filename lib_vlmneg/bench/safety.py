@@ -156,8 +156,6 @@ def table(rows: dict[Method, dict], ahead: dict[str, list[dict[str, float]]]) ->
         for at in found:
             level = f"dynamic less {name} at safety {at['safety']:.3f}: alignment {at['lead']:+.4f}"
             lines.append(f"{level}, 95 % {at['low']:+.4f} to {at['high']:+.4f}")
-        if not found:
-            lines.append(f"dynamic and {name} reach no safety in common")
     return "\n".join(lines)
 
 
