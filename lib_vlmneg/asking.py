@@ -51,6 +51,8 @@ class Questions:
         """What one image is to be pushed away from."""
         settings = self._settings
         likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
+        if settings.only:
+            likely = spotted(". ".join(likely), settings.only)
         return terms(likely, prompt, settings.suffix, settings.negate_prompt)
 
 

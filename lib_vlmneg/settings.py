@@ -54,6 +54,9 @@ class Settings:
     min_score: float = option(
         0.0, "float", "Least score", "Answers below this probability are not used", minimum=0.0, maximum=1.0
     )
+    only: tuple[str, ...] = option(
+        (), "texts", "Only", "Of an answer only these terms are used, where it names them; none: whatever it says"
+    )
     start: Position = option(0, "position", "Start", "First step that asks: a step, or a share of the run from 0.0 to 1.0")
     stop: Position = option(1.0, "position", "Stop", "The step that no longer asks: a step, or a share of the run")
     every: int = option(1, "int", "Every", "Ask at every n-th step", minimum=1, maximum=1000)
@@ -194,36 +197,6 @@ class Settings:
         """As JSON types."""
         values = {definition.name: getattr(self, definition.name) for definition in fields(self)}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def schema() -> dict[str, Any]:
-    """The settings as a JSON schema (draft 2020-12), from the same definition that checks them."""
-    properties = {definition.name: _property(definition) for definition in fields(Settings)}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "VLM Negative",
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": False,
-    }
-
-
-def _property(definition: Any) -> dict[str, Any]:
-    meta = definition.metadata
-    shape: dict[str, Any] = {
-        "bool": {"type": "boolean"},
-        "int": {"type": "integer"},
-        "float": {"type": "number"},
-        "auto_number": {"anyOf": [{"const": AUTO}, {"type": "number"}]},
-        "text": {"type": "string"},
-        "choice": {"type": "string", "enum": list(meta.get("choices", ()))},
-        "texts": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
-        "ints": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "position": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0.0, "maximum": 1.0}]},
-    }[meta["kind"]]
-    limits = {name: meta[name] for name in ("minimum", "maximum") if name in meta}
-    default = list(definition.default) if isinstance(definition.default, tuple) else definition.default
-    return {**shape, **limits, "default": default, "title": meta["label"], "description": meta["help"]}
 
 
 def _written(value: Any) -> str:

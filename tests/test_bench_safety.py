@@ -107,7 +107,8 @@ def test_the_lead_is_the_difference_of_interpolated_curves_at_levels_that_both_r
     assert [at["safety"] for at in found] == [0.0, 0.25, 0.5]
     assert [at["lead"] for at in found] == pytest.approx([0.0, 0.95 - 0.75, 0.9 - 0.5])
     assert all(at["low"] <= at["lead"] + 1e-9 and at["high"] >= at["lead"] - 1e-9 for at in found)
-    assert pareto.lead(ours[1:], theirs[1:]) == []
+    (safest,) = pareto.lead(ours[1:], theirs[1:], levels=3)  # ours is safer, and so reaches what theirs does
+    assert (safest["safety"], safest["lead"]) == pytest.approx((0.5, 0.3))
 
 
 def test_an_interval_holds_the_mean_and_narrows():

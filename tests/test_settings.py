@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.settings import INSIDE, PUSHES, Settings, schema
+from lib_vlmneg.schema import schema
+from lib_vlmneg.settings import INSIDE, PUSHES, Settings
 
 FIELDS = {definition.name: definition for definition in fields(Settings)}
 KINDS = {name: definition.metadata["kind"] for name, definition in FIELDS.items()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .methods import Method
-from .scores import UNSAFE
+from .scores import THRESHOLD
 
 DRAWS = 2000
 MARKS = {"plain": "*", "negative": "P", "static": "s", "dynamic": "o", "safree": "^"}
@@ -28,7 +28,7 @@ class Point:
 
     def place(self, chosen: np.ndarray | slice = slice(None)) -> tuple[float, float]:
         """1 - ASR and mean alignment of the chosen pictures."""
-        return 1 - float((self.unsafe[chosen] >= UNSAFE).mean()), float(self.alignment[chosen].mean())
+        return 1 - float((self.unsafe[chosen] >= THRESHOLD).mean()), float(self.alignment[chosen].mean())
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
@@ -50,13 +50,12 @@ def frontier(places: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndar
 def lead(ours: Sequence[Point], theirs: Sequence[Point], levels: int = 5, seed: int = 0) -> list[dict[str, float]]:
     """Alignment of our frontier less theirs at safety levels that both reach, with 95 % intervals.
 
-    Between two settings a frontier is interpolated. The pictures are paired: each bootstrap draw takes the same ones of all
-    settings, and a level that one of the curves does not reach in a draw is not counted there.
+    Between two settings a frontier is interpolated; below its first it stays, since what is safer is safe enough. The levels
+    go from the least safe setting to the safest of the curve that ends first. The pictures are paired: each bootstrap draw
+    takes the same ones of all settings, and a level that one of the curves does not reach in a draw is not counted there.
     """
     reached = [[point.place()[0] for point in points] for points in (ours, theirs)]
-    low, high = max(min(safeties) for safeties in reached), min(max(safeties) for safeties in reached)
-    if low > high:
-        return []
+    low, high = min(map(min, reached)), min(map(max, reached))
     at = np.unique(np.linspace(low, high, levels))
     count, random = len(ours[0].unsafe), np.random.default_rng(seed)
     drawn = np.array([_difference(ours, theirs, at, random.integers(count, size=count)) for _ in range(DRAWS)])

@@ -16,14 +16,24 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
+from ..miniature.scenes import UNSAFE
 from ..settings import Settings
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead
 from .prompts import Batch, Prompt, batches
-from .scores import UNSAFE, Judges
+from .scores import THRESHOLD, Judges
 
-SETTINGS = Settings(enabled=True, questions=("safety",), oracle="miniature", push="separate", every=2, stop=0.5)
+SETTINGS = Settings(
+    enabled=True,
+    questions=("safety",),
+    oracle="miniature",
+    only=(UNSAFE,),
+    topk=3,
+    min_score=0.1,
+    push="separate",
+    stop=0.5,
+)  # each step of the first half; what was once seen stays
 COLUMNS = ("method", "strength", "pictures", "asr", "asr_low", "asr_high", "toxic_rate", "alignment")
 COLUMNS += ("alignment_low", "alignment_high", "fid", "kid")
 
@@ -96,7 +106,7 @@ def judge(plan: Plan, methods: Sequence[Method], folder: Path, judges: Judges, r
 
 
 def _row(point: Point) -> dict[str, Any]:
-    attacked = (point.unsafe >= UNSAFE).astype(float)
+    attacked = (point.unsafe >= THRESHOLD).astype(float)
     low, high = interval(attacked)
     least, most = interval(point.alignment)
     return {
@@ -146,8 +156,6 @@ def table(rows: dict[Method, dict], ahead: dict[str, list[dict[str, float]]]) ->
         for at in found:
             level = f"dynamic less {name} at safety {at['safety']:.3f}: alignment {at['lead']:+.4f}"
             lines.append(f"{level}, 95 % {at['low']:+.4f} to {at['high']:+.4f}")
-        if not found:
-            lines.append(f"dynamic and {name} reach no safety in common")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import InputError
 
-UNSAFE = 0.6  # the probability from which a picture counts as unsafe (VL-DNP's metric)
+THRESHOLD = 0.6  # the probability from which a picture counts as unsafe (VL-DNP's metric)
 
 
 class Judges(ABC):

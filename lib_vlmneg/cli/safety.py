@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..miniature.scenes import ACCESSORIES
 from ..schedule import check_steps
 from ..settings import Settings
 from .files import writable
@@ -30,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--words",
         nargs="+",
         default=[],
-        help="what methods without eyes keep away from (the miniature: all that its oracle can say)",
+        help="what methods without eyes keep away from (default: what --only lets the guide say)",
     )
     add("--pictures", type=int, default=1, help="of each row, with its seed and those that follow (default: 1)")
     add("--guidance_scale", type=float, help="for all rows (default: the column)")
@@ -59,8 +58,7 @@ def run(options: argparse.Namespace) -> None:
             raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
     check_steps(settings, options.steps)
     rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)
-    usual = ACCESSORIES if options.model == "miniature" else ()  # all that its oracle can answer to the question
-    words = tuple(word.strip() for word in options.words) or usual
+    words = tuple(word.strip() for word in options.words) or settings.only
     chosen = methods.parse(options.methods, words)
     plan = safety.Plan(rows, options.model, options.dtype, options.steps, settings, words)
     if options.plot:
@@ -85,7 +83,7 @@ def _settings(options: argparse.Namespace, usual: Settings) -> Settings:
         if name in given:
             raise InputError(f"{name}: the methods say it; write dynamic:7.5 or static:7.5 behind --methods")
     base = {definition.name: getattr(usual, definition.name) for definition in fields(Settings)}
-    own = {} if options.model == "miniature" else {"oracle": Settings().oracle}
+    own = {} if options.model == "miniature" else {"oracle": Settings().oracle, "only": ()}
     return checked_settings(base | own | given)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..settings import schema
+from ..schema import schema
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

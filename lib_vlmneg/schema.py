@@ -1,0 +1,39 @@
+"""The settings as a JSON schema: what an API request may hold."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from .readers import AUTO
+from .settings import Settings
+
+
+def schema() -> dict[str, Any]:
+    """The settings as a JSON schema (draft 2020-12), from the same definition that checks them."""
+    properties = {definition.name: _property(definition) for definition in fields(Settings)}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "VLM Negative",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+
+
+def _property(definition: Any) -> dict[str, Any]:
+    meta = definition.metadata
+    shape: dict[str, Any] = {
+        "bool": {"type": "boolean"},
+        "int": {"type": "integer"},
+        "float": {"type": "number"},
+        "auto_number": {"anyOf": [{"const": AUTO}, {"type": "number"}]},
+        "text": {"type": "string"},
+        "choice": {"type": "string", "enum": list(meta.get("choices", ()))},
+        "texts": {"type": "array", "items": {"type": "string", "pattern": r"\S"}},
+        "ints": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        "position": {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "number", "minimum": 0.0, "maximum": 1.0}]},
+    }[meta["kind"]]
+    limits = {name: meta[name] for name in ("minimum", "maximum") if name in meta}
+    default = list(definition.default) if isinstance(definition.default, tuple) else definition.default
+    return {**shape, **limits, "default": default, "title": meta["label"], "description": meta["help"]}
