@@ -138,7 +138,7 @@ def test_stopped_it_leaves_neither_pip_nor_half_a_folder(tmp_path, monkeypatch):
                     pass
             return bool(called)
 
-        with pytest.raises(Stopped, match=r"^oracle: the installation of newer packages was stopped; generate again"):
+        with pytest.raises(Stopped, match=r"^oracle: the installation of newer packages was stopped; start it again"):
             install(tmp_path / "newer", str, stopped, requirements=["tiny==1.0"], pip_arguments=["--index-url", url])
         assert time.monotonic() - since[0] < 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["newer.txt", "tmp"]

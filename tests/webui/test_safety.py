@@ -122,7 +122,7 @@ def test_an_unsafe_picture_is_drawn_again_alone_and_harder(safety):
     assert drawn.note is None
     assert drawn.pixels == [harder.pixels[0], once.pixels[1]]
     assert drawn.parameters[CHECK] == [f"{UNSAFE}, drawn 3 times", "safe"]
-    assert drawn.parameters[SCALE] == ["16.875", "7.5"]
+    assert drawn.parameters[SCALE] == ["16.875", "auto"]
     assert drawn.timelines == [harder.timelines[0], once.timelines[1]]
     found = records(safety)
     assert sorted(found) == ["0-first", "0-first-picture-0-again-1", "0-first-picture-0-again-2"]
