@@ -101,10 +101,15 @@ def test_two_hundred_guided_generations_hold_no_more_memory_than_plain_ones(serv
     def grown(ours):
         for seed in range(20):
             server.draw(ours=ours, seed=seed, steps=4)
-        before = server.resident
+        before = held()
         for seed in range(200):
             server.draw(ours=ours, seed=seed, steps=4)
-        return server.resident - before
+        print(f"{server.resident - before:.2f} MB, of which held:")
+        return held() - before
+
+    def held():
+        server.call("/probe/settle", {})
+        return server.resident
 
     plain = grown(None)
     guided = grown({"enabled": True, "oracle": "miniature", "questions": ["auto"]})

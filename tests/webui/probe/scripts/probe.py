@@ -1,5 +1,8 @@
 """What the tests do from inside a WebUI: fail in mid-sampling, draw within a drawing, mark the conds, time the callbacks."""
 
+import ctypes
+import gc
+import sys
 import time
 from copy import copy
 from types import SimpleNamespace
@@ -121,3 +124,13 @@ def seconds_a_step(count=10_000):
 
 script_callbacks.on_cfg_denoiser(before)
 script_callbacks.on_app_started(lambda _, app: app.add_api_route("/probe/seconds", seconds_a_step, methods=["GET"]))
+
+
+def settle():
+    """Has Python collect what is unreachable, and the allocator give back what is free: what is held then is in use."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+script_callbacks.on_app_started(lambda _, app: app.add_api_route("/probe/settle", settle, methods=["POST"]))
