@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -20,10 +19,9 @@ class Push:
         """Which of the pipeline's tensors its step-end callback must be handed."""
         return []
 
-    @contextmanager
-    def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
+    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
         """Hangs on the denoiser what it needs; nothing stays there."""
-        yield
+        return nullcontext()
 
     def guided(self, call: int, model_output: Tensor) -> Tensor:
         """What the scheduler is given in the place of `model_output`, which has the pipeline's own CFG in it."""
@@ -47,14 +45,9 @@ class Joined(Push):
         """As the base."""
         return self._swapper.tensor_inputs()
 
-    @contextmanager
-    def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
+    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
         """As the base."""
-        hook = denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
-        try:
-            yield
-        finally:
-            hook.remove()
+        return denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
 
     def step_ended(self, call: int, inputs: dict[str, Any]) -> dict[str, Any]:
         """As the base."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -30,14 +30,9 @@ class Safree:
         upper = chosen.most * steps
         self.last = steps_filtered(beta, upper, chosen.k, chosen.t_0) if chosen.validated else steps
 
-    @contextmanager
-    def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
+    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
         """Hangs on the denoiser what it needs; nothing stays there."""
-        hook = denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
-        try:
-            yield
-        finally:
-            hook.remove()
+        return denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
 
     def _before(self, module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
         text = kwargs.get(TEXT)
