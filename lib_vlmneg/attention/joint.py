@@ -47,6 +47,6 @@ def joint_attention(
         positive, negative = positive.hidden(keep[:, : layout.positive]), negative.hidden(keep[:, layout.positive :])
     seen, collected = join(image, positive), join(image, negative)
     of_image, of_positive, of_negative = (q[:, :, place] for place in where)
-    from_image = method(of_image, seen, negative, attend, image) if method else attended(attend, of_image, seen)
+    from_image = method(of_image, positive, negative, attend, image) if method else attended(attend, of_image, seen)
     text = [attended(attend, of_positive, seen), attended(attend, of_negative, collected)]
     return torch.cat([*text, from_image] if layout.text_first else [from_image, *text], 2)

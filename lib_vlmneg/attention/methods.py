@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -12,6 +13,7 @@ from ..errors import InputError
 from ..guidance.nag import nag
 from ..guidance.nasa import nasa
 from ..guidance.vsf import vsf
+from .shares import read_beside
 from .tokens import Kernel, Tokens, attended, join, joined_bias
 
 
@@ -27,7 +29,7 @@ class Method:
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
         """What queries [B, H, Lq, d] take away, in their shape. A row that sees no token of the negative is as without it.
 
-        `shared` is what is read with either text, as the image is in joint attention; `positive` already has it.
+        `shared` is what is read beside either, as the image is in joint attention.
         """
         raise NotImplementedError
 
@@ -42,6 +44,7 @@ class ValueSignFlip(Method):
 
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
         """As in Method: one attention."""
+        positive = join(shared, positive) if shared else positive
         bias = joined_bias(positive, negative)
         return vsf(q, positive.k, positive.v, negative.k, negative.v, self.scale, self.offset, bias, attend)
 
@@ -61,7 +64,7 @@ class NormalizedAttention(Method):
         number("nag_alpha", self.alpha, high=1.0)
 
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
-        """As in Method: two attentions over the same queries."""
+        """As in Method: two attentions over the same queries, in which what they share is read once."""
         plain, away = _both(q, positive, negative, attend, shared)
         merged = (z.transpose(1, 2).flatten(2) for z in (plain, away))  # the norms are a token's, over all heads
         pushed = nag(*merged, self.scale, self.tau, self.alpha).unflatten(-1, (q.shape[1], -1)).transpose(1, 2)
@@ -76,14 +79,16 @@ class NegativeAway(Method):
     name = "nasa"
 
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
-        """As in Method: two attentions over the same queries."""
+        """As in Method: two attentions over the same queries, in which what they share is read once."""
         plain, away = _both(q, positive, negative, attend, shared)
         return _where_seen(negative, nasa(plain, away, self.scale), plain)
 
 
-def _both(q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None) -> tuple[Tensor, Tensor]:
+def _both(q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None) -> Sequence[Tensor]:
     """Z+ and Z-."""
-    return attended(attend, q, positive), attended(attend, q, join(shared, negative) if shared else negative)
+    if shared is None:
+        return attended(attend, q, positive), attended(attend, q, negative)
+    return read_beside(q, shared, (positive, negative), attend)
 
 
 def _where_seen(negative: Tokens, pushed: Tensor, plain: Tensor) -> Tensor:

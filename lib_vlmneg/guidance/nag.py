@@ -13,8 +13,8 @@ def nag(positive: Tensor, negative: Tensor, phi: float, tau: float, alpha: float
     strength (the public code's nag_scale is phi + 1), tau >= 1 the bound on the norm's growth, alpha in 0..1 the share of
     the result. arXiv 2505.21179.
     """
-    pushed = positive + phi * (positive - negative)
-    norm = positive.abs().sum(-1, keepdim=True, dtype=torch.float32)
-    ratio = pushed.abs().sum(-1, keepdim=True, dtype=torch.float32) / norm.clamp(min=torch.finfo(torch.float32).tiny)
+    pushed = torch.lerp(negative, positive, 1 + phi)
+    norm, ratio = (z.abs().sum(-1, keepdim=True, dtype=torch.float32) for z in (positive, pushed))
+    ratio = ratio / norm.clamp(min=torch.finfo(torch.float32).tiny)
     bounded = pushed * (tau / ratio.clamp(min=tau)).to(pushed.dtype)
-    return alpha * bounded + (1 - alpha) * positive
+    return torch.lerp(positive, bounded, alpha)

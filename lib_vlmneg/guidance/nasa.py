@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
 def nasa(positive: Tensor, negative: Tensor, phi: float) -> Tensor:
     """Z = Z+ - phi Z-, for what attention gives for the two prompts, in one shape; phi >= 0."""
-    return positive - phi * negative
+    return torch.sub(positive, negative, alpha=phi)
