@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
-from ..bench import creativity, oracles, speed
+from ..bench import creativity, oracles, push, speed
+from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
 from . import safety
@@ -23,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tables = parser.add_subparsers(dest="table", required=True, metavar="table")
     for name, text in TABLES.items():
         _add_common(tables.add_parser(name, help=text, description=text))
+    _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
     safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
 
 
@@ -32,8 +35,21 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=100, help="pictures of each sort, or rounds (default: 100)")
     parser.add_argument("--steps", type=int, default=28, help="default: 28")
     parser.add_argument("--guidance_scale", type=float, default=4.5, help="default: 4.5")
-    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
+    _add_output(parser)
     parser.add_argument("--grid", type=Path, help="also write the first eight pictures, plain over guided, to this PNG file")
+
+
+def _add_push(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="sd15", choices=push.SIZES, help="of random weights (default: sd15)")
+    parser.add_argument("--side", type=int, help="pixels of the picture (default: 512 for sd15, 1024 for sd3)")
+    parser.add_argument("--rounds", type=int, default=5, help="model calls of each sort (default: 5)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument("--dtype", default="auto", help="auto, float32, float16 or bfloat16")
+    _add_output(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -41,20 +57,41 @@ def run(options: argparse.Namespace) -> None:
     if options.table == "safety":
         safety.run(options)
         return
-    if options.seeds < 1:
-        raise InputError(f"seeds: {options.seeds} is below 1; give 1 or more")
-    if options.table == "speed":
-        figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
-        print(speed.table(figures))
-    elif options.table == "oracles":
-        figures = oracles.measure(options.oracle, options.seeds, options.steps)
-        print(oracles.table(figures))
-    else:
-        figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
-        print(creativity.table(figures))
-        if options.grid:
-            options.grid.parent.mkdir(parents=True, exist_ok=True)
-            grid([plain[:8], guided[:8]]).save(options.grid)
+    for name in ("seeds", "rounds"):
+        if getattr(options, name, 1) < 1:
+            raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
+    figures = MEASURED[options.table](options)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         options.output.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _creativity(options: argparse.Namespace) -> dict[str, Any]:
+    figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+    print(creativity.table(figures))
+    if options.grid:
+        options.grid.parent.mkdir(parents=True, exist_ok=True)
+        grid([plain[:8], guided[:8]]).save(options.grid)
+    return figures
+
+
+def _speed(options: argparse.Namespace) -> dict[str, Any]:
+    figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+    print(speed.table(figures))
+    return figures
+
+
+def _oracles(options: argparse.Namespace) -> dict[str, Any]:
+    figures = oracles.measure(options.oracle, options.seeds, options.steps)
+    print(oracles.table(figures))
+    return figures
+
+
+def _push(options: argparse.Namespace) -> dict[str, Any]:
+    device = best_device(options.device)
+    figures = push.measure(options.model, options.rounds, options.side, device, best_dtype(options.dtype, device))
+    print(push.table(figures))
+    return figures
+
+
+MEASURED = {"creativity": _creativity, "speed": _speed, "oracles": _oracles, "push": _push}
