@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -26,14 +27,17 @@ def best_device(wanted: str = "auto") -> torch.device:
     return device
 
 
-def best_dtype(wanted: str, device: torch.device) -> torch.dtype:
-    """The dtype of that name; for auto half precision where the device is faster with it. Raises InputError."""
+def best_dtype(wanted: str, device: torch.device, others: Sequence[str] = ()) -> torch.dtype:
+    """The dtype of that name; for auto half precision where the device is faster with it.
+
+    Raises InputError, which says that `others` are possible too: names that the caller knows what to do with.
+    """
     if wanted == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.bfloat16 if device.type == "cpu" and _cpu_has_bfloat16() else torch.float32
     if wanted not in DTYPES:
-        raise InputError(f"dtype: {wanted!r} is not one of auto, {', '.join(DTYPES)}")
+        raise InputError(f"dtype: {wanted!r} is not one of {', '.join(('auto', *DTYPES, *others))}")
     return DTYPES[wanted]
 
 

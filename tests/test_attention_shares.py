@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from lib_vlmneg.attention import shares
-from lib_vlmneg.attention.shares import read_beside, weighed
+from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
+from lib_vlmneg.attention.shares import read_beside, readings
 from lib_vlmneg.attention.tokens import Tokens, attended, join
 
 KERNEL = torch.nn.functional.scaled_dot_product_attention
@@ -49,18 +50,32 @@ def test_hidden_tokens_stay_hidden():
 
 def test_what_is_shared_is_read_once(monkeypatch):
     lengths = []
-    monkeypatch.setattr(shares, "weighed", lambda q, read: lengths.append(len(read)) or weighed(q, read))
+    reading = shares._reading
+    monkeypatch.setattr(shares, "_reading", lambda q, group: lengths.append(len(group)) or reading(q, group))
     read_beside(torch.randn(2, 3, 9, 8), tokens(16), (tokens(5), tokens(1)), refuse)
-    assert lengths == [5, 1, 16]
+    assert sorted(lengths) == [1, 5, 16]
 
 
-@pytest.mark.parametrize("reason", ["no such kernel", "a kernel that refuses"])
+@pytest.mark.parametrize("reason", ["no such kernel", "a precision that it is not made for"])
 def test_without_such_a_kernel_each_is_an_attention_of_its_own(monkeypatch, reason):
     q, shared, others = torch.randn(2, 3, 9, 8), tokens(16), (tokens(5), tokens(1))
-    dtype = q.dtype if reason == "no such kernel" else torch.int8  # which flash attention refuses
+    expected = apart(q, shared, others)
     if reason == "no such kernel":
         monkeypatch.setattr(shares, "KERNELS", {})
-    assert weighed(q.to(dtype), Tokens(shared.k.to(dtype), shared.v.to(dtype))) is None
-    monkeypatch.setattr(shares, "weighed", lambda *_: None)
-    for one, expected in zip(read_beside(q, shared, others, KERNEL), apart(q, shared, others), strict=True):
-        assert torch.equal(one, expected)
+        assert readings(q, shared) is None
+    else:
+        assert readings(q.to(torch.int8), Tokens(shared.k.to(torch.int8), shared.v.to(torch.int8))) is None
+        monkeypatch.setattr(shares, "_reading", lambda *_: None)
+    for one, other in zip(read_beside(q, shared, others, KERNEL), expected, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("keep", [None, torch.tensor([[True] * 4, [False] * 4])])
+@pytest.mark.parametrize("method", [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3)])
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_method_is_the_same_without_such_a_kernel(monkeypatch, joint, method, keep):
+    q, positive, negative = torch.randn(2, 3, 9, 8), tokens(5), tokens(4).hidden(keep)
+    given = q, positive, negative, KERNEL, tokens(16) if joint else None
+    found = method(*given)
+    monkeypatch.setattr(shares, "KERNELS", {})
+    torch.testing.assert_close(found, method(*given), rtol=1e-4, atol=1e-5)

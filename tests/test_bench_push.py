@@ -7,6 +7,7 @@ import torch
 
 from lib_vlmneg.bench import push
 from lib_vlmneg.cli import main
+from lib_vlmneg.hosts.diffusers import sizes
 
 NARROW = {
     "sd15": {"block_out_channels": (32, 32, 32, 32), "norm_num_groups": 8, "attention_head_dim": 4},
@@ -17,28 +18,27 @@ NARROW = {
 @pytest.fixture(autouse=True)
 def _narrow(monkeypatch):
     for name, changes in NARROW.items():
-        monkeypatch.setattr(push, name.upper(), getattr(push, name.upper()) | changes)
+        monkeypatch.setattr(sizes, name.upper(), getattr(sizes, name.upper()) | changes)
 
 
-@pytest.mark.parametrize("family", push.SIZES)
+@pytest.mark.parametrize("family", push.SIDES)
 def test_every_method_is_measured(tmp_path, capsys, family):
     file = tmp_path / "figures.json"
     given = ["--model", family, "--rounds", "2", "--side", "64", "--device", "cpu", "--dtype", "float32"]
     assert main(["bench", "push", *given, "--output", str(file)]) == 0
     figures = json.loads(file.read_text())
-    assert set(figures["seconds"]) == {"plain", "vsf", "nag", "nasa"} and all(0 < each for each in figures["seconds"].values())
+    assert set(figures["seconds"]) == {"plain", "vsf", "nag", "nasa"} and all(each > 0 for each in figures["seconds"].values())
     assert set(figures["ratios"]) == {"vsf", "nag", "nasa"} and figures["side"] == 64 and figures["model"] == family
     said = capsys.readouterr().out
     assert f"{family} at 64 px, random weights, float32 on cpu" in said and "nasa" in said
 
 
-@pytest.mark.parametrize("family", push.SIZES)
+@pytest.mark.parametrize("family", push.SIDES)
 def test_what_is_timed_is_pushed(family):
-    make, _ = push.SIZES[family]
     torch.manual_seed(0)
-    case = make(64, torch.device("cpu"), torch.float32)
+    case = sizes.SIZES[family](64, torch.device("cpu"), torch.float32)
     seen = []
-    timed = push.Case(case.pipe, lambda: seen.append(case.call().sample), case.width)
+    timed = sizes.Case(case.pipe, lambda: seen.append(case.call().sample), case.width)
     negative = push.Negative.of([torch.randn(push.NEGATIVE_TOKENS, case.width)])
     for name in ("plain", "vsf", "nag", "nasa", "plain"):
         push._seconds(timed, family, name, negative, torch.device("cpu"))

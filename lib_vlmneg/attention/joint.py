@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from .methods import Method
-from .tokens import Kernel, Tokens, attended, join
+from .shares import read_beside
+from .tokens import Kernel, Tokens
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,18 @@ def joint_attention(
     and values (N1), which `method` turns into a push; None lets the image read the positive alone. `keep` [B, text] says
     which text tokens there are, None for all.
 
-    Three attentions over groups of queries do what one over all with a mask [L, L + negative] would, without the mask.
+    The groups are read apart and put together: what one attention over all with a mask [L, L + negative] would do, without
+    the mask, and with the image read once.
     """
     where = layout.slices(q.shape[2])
     every = Tokens(k, v)
     image, positive, negative = (every.part(place) for place in where)
     if keep is not None:
         positive, negative = positive.hidden(keep[:, : layout.positive]), negative.hidden(keep[:, layout.positive :])
-    seen, collected = join(image, positive), join(image, negative)
     of_image, of_positive, of_negative = (q[:, :, place] for place in where)
-    from_image = method(of_image, positive, negative, attend, image) if method else attended(attend, of_image, seen)
-    text = [attended(attend, of_positive, seen), attended(attend, of_negative, collected)]
+    if method:
+        from_image = method(of_image, positive, negative, attend, image)
+    else:
+        (from_image,) = read_beside(of_image, image, [positive], attend)
+    text = [*read_beside(of_positive, image, [positive], attend), *read_beside(of_negative, image, [negative], attend)]
     return torch.cat([*text, from_image] if layout.text_first else [from_image, *text], 2)

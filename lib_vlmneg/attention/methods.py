@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.nag import nag
 from ..guidance.nasa import nasa
-from ..guidance.vsf import vsf
-from .shares import read_beside
+from ..guidance.vsf import vsf, vsf_apart
+from .shares import Reading, read_beside, readings
 from .tokens import Kernel, Tokens, attended, join, joined_bias
 
 
@@ -43,10 +44,16 @@ class ValueSignFlip(Method):
     name = "vsf"
 
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
-        """As in Method: one attention."""
-        positive = join(shared, positive) if shared else positive
-        bias = joined_bias(positive, negative)
-        return vsf(q, positive.k, positive.v, negative.k, negative.v, self.scale, self.offset, bias, attend)
+        """As in Method: one attention, in parts where torch tells their shares, since a bias would cost its fastest kernel."""
+        found = readings(q, negative, positive, *([shared] if shared else []))
+        if found is None:
+            seen = join(shared, positive) if shared else positive
+            bias = joined_bias(seen, negative)
+            return vsf(q, seen.k, seen.v, negative.k, negative.v, self.scale, self.offset, bias, attend)
+        away, *others = found
+        plain = reduce(Reading.beside, others)
+        pushed = vsf_apart(plain.z, away.z, plain.share(away, self.offset), self.scale)
+        return _where_seen(negative, pushed, plain.z)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,31 +14,48 @@ from .tokens import Kernel, Tokens, attended, join
 KERNELS = {"cpu": "_scaled_dot_product_flash_attention_for_cpu", "cuda": "_scaled_dot_product_flash_attention"}
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What queries read of a group, z [B, H, Lq, d], and `weight` [B, H, Lq], log sum exp of the logits q k^T / sqrt(d)."""
+
+    z: Tensor
+    weight: Tensor
+
+    def share(self, other: Reading, offset: float = 0.0) -> Tensor:
+        """Of all attention, what falls on `other`, whose logits are `offset` lower [B, H, Lq, 1]."""
+        return torch.sigmoid(other.weight - offset - self.weight).unsqueeze(-1).to(self.z.dtype)
+
+    def beside(self, other: Reading) -> Reading:
+        """What attention to both groups reads: Z = (e^a Z_a + e^b Z_b) / (e^a + e^b).
+
+        So does flash attention put its blocks together (Dao et al., arXiv 2205.14135).
+        """
+        return Reading(torch.lerp(self.z, other.z, self.share(other)), torch.logaddexp(self.weight, other.weight))
+
+
+def readings(q: Tensor, *groups: Tokens) -> list[Reading] | None:
+    """What q reads of each; None where torch has no kernel that tells how much weight it gave."""
+    found = []
+    for tokens in groups:
+        reading = _reading(q, tokens)
+        if reading is None:
+            return None
+        found.append(reading)
+    return found
+
+
 def read_beside(q: Tensor, shared: Tokens, others: Sequence[Tokens], attend: Kernel) -> list[Tensor]:
-    """Softmax attention of q [B, H, Lq, d] to `shared` with each of `others`, in the shape of q; `shared` is read once.
+    """Attention of q [B, H, Lq, d] to `shared` with each of `others`, in the shape of q; `shared` is read once.
 
-    The logits are q k^T / sqrt(d). Where torch has no kernel that tells how much weight it gave, each is an attention of
-    its own by `attend`.
+    Where that is not to be had, each is an attention of its own by `attend`.
     """
-    read = [weighed(q, tokens) for tokens in others]
-    first = weighed(q, shared) if None not in read else None
-    if first is None:
+    found = readings(q, *others, shared)
+    if found is None:
         return [attended(attend, q, join(shared, tokens)) for tokens in others]
-    return [together(*first, *other) for other in read]
+    return [found[-1].beside(reading).z for reading in found[:-1]]
 
 
-def together(z: Tensor, weight: Tensor, other: Tensor, other_weight: Tensor) -> Tensor:
-    """What attention to both groups reads, from what it reads of each.
-
-    z, other [B, H, Lq, d]; the weights are log sum exp of each group's logits [B, H, Lq]:
-    Z = (e^a Z_a + e^b Z_b) / (e^a + e^b), as flash attention puts its blocks together (Dao et al., arXiv 2205.14135).
-    """
-    share = torch.sigmoid(other_weight - weight).unsqueeze(-1)
-    return torch.lerp(z, other, share.to(z.dtype))
-
-
-def weighed(q: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor] | None:
-    """What q reads [B, H, Lq, d] and log sum exp of its logits [B, H, Lq]; None where no kernel of torch tells."""
+def _reading(q: Tensor, tokens: Tokens) -> Reading | None:
     kernel = getattr(torch.ops.aten, KERNELS.get(q.device.type, ""), None)
     named = {}
     if q.device.type == "cpu":
@@ -47,7 +65,7 @@ def weighed(q: Tensor, tokens: Tokens) -> tuple[Tensor, Tensor] | None:
     if kernel is None:
         return None
     try:
-        read, weight, *_ = kernel(q, tokens.k, tokens.v, **named)
+        z, weight, *_ = kernel(q, tokens.k, tokens.v, **named)
     except RuntimeError:  # a precision, a width or a card that it is not made for
         return None
-    return read, weight
+    return Reading(z, weight)

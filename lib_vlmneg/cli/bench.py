@@ -40,7 +40,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="sd15", choices=push.SIZES, help="of random weights (default: sd15)")
+    parser.add_argument("--model", default="sd15", choices=push.SIDES, help="of random weights (default: sd15)")
     parser.add_argument("--side", type=int, help="pixels of the picture (default: 512 for sd15, 1024 for sd3)")
     parser.add_argument("--rounds", type=int, default=5, help="model calls of each sort (default: 5)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")

@@ -25,7 +25,7 @@ class LocalOracle(Oracle):
         self.name = name
         self.device = best_device(device)
         self.quantised = dtype if dtype in QUANTISED else ""
-        self.dtype = best_dtype("auto" if self.quantised else dtype, self.device)
+        self.dtype = best_dtype("auto" if self.quantised else dtype, self.device, QUANTISED)
         how = quantised(self.quantised, self.dtype, self.device) if self.quantised else {}
         how["dtype" if transformers_version() >= (4, 56) else "torch_dtype"] = torch.float32 if self.casts else self.dtype
         try:

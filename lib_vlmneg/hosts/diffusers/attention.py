@@ -20,7 +20,8 @@ from ...attention.push import AttentionPush, Pushing
 from ...attention.tokens import Kernel
 from ...errors import InputError
 from .attention_text import encode_negative
-from .families import denoiser, family, places
+from .denoiser import as_written
+from .families import family, places
 
 Guard = Callable[[], AbstractContextManager]  # what goes wrong inside is dealt with there
 
@@ -153,11 +154,11 @@ def attached(pipe: Any, push: AttentionPush, images: int, guard: Guard = nullcon
     cannot be.
     """
     attachment = Attachment(pipe, push, images, guard)
-    module = denoiser(pipe)
-    where = places(module)
-    active = chosen(where, push.blocks)
-    answers = ((name, attn, attachment.answer(name in active)) for name, attns in where.items() for attn in attns)
     with ExitStack() as stack:
+        module = stack.enter_context(as_written(pipe))
+        where = places(module)
+        active = chosen(where, push.blocks)
+        answers = ((name, attn, attachment.answer(name in active)) for name, attns in where.items() for attn in attns)
         stack.enter_context(answered(answers, lambda: attachment.pushing.text is not None))
         stack.enter_context(attachment.spared(module))
         stack.callback(module.register_forward_hook(attachment.after, always_call=True).remove)

@@ -10,6 +10,7 @@ from torch import nn
 
 from ...attention.places import numbered
 from ...errors import InputError
+from .denoiser import denoiser
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,6 @@ FAMILIES = {
     "FluxTransformer2DModel": Family("flux", joint=True, text_first=True, t5=True),
     "WanTransformer3DModel": Family("wan", t5=True),
 }
-
-
-def denoiser(pipe: Any) -> nn.Module:
-    """The U-Net or transformer of a pipeline."""
-    return getattr(pipe, "unet", None) or pipe.transformer
 
 
 def family(pipe: Any) -> Family:

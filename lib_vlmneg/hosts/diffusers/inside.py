@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import torch
-
 from ...attention.asked import asked
 from ...guide import Guide
 from .attention import Attachment, attached
@@ -29,7 +27,7 @@ class Inside(Push):
         self._attachment: Attachment | None = None
 
     @contextmanager
-    def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
+    def attached(self) -> Iterator[None]:
         """As the base."""
         if not self._guide.settings.enabled:
             yield

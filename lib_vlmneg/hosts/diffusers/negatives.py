@@ -65,13 +65,14 @@ class Swapper:
         self._calls += 1
         text = kwargs.get("encoder_hidden_states")
         separate = isinstance(text, Tensor) and len(text) == self._images
-        if self._calls != 2 or not separate or self._encoding is None or self._callback_takes_it():
+        if self._calls != 2 or not separate or self._encoding is None or self.callback_takes_it():
             return None
         names = [name for name, value in kwargs.items() if isinstance(value, Tensor) and is_text(name)]
         self._check("encoder_hidden_states", text)
         return args, kwargs | {name: like(kwargs[name], self._encoding) for name in names}
 
-    def _callback_takes_it(self) -> bool:
+    def callback_takes_it(self) -> bool:
+        """Whether this pipeline takes another negative prompt from its step-end callback."""
         return "negative_prompt_embeds" in self.tensor_inputs()
 
     def _stacked(self, inputs: dict[str, Any]) -> bool:

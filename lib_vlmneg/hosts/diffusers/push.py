@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...guide import Guide
+from .denoiser import as_written
 from .negatives import Swapper
 
 
@@ -19,8 +21,8 @@ class Push:
         """Which of the pipeline's tensors its step-end callback must be handed."""
         return []
 
-    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
-        """Hangs on the denoiser what it needs; nothing stays there."""
+    def attached(self) -> AbstractContextManager[Any]:
+        """Hangs on the pipeline's denoiser what it needs; nothing stays there."""
         return nullcontext()
 
     def guided(self, call: int, model_output: Tensor) -> Tensor:
@@ -36,7 +38,7 @@ class Joined(Push):
     """The terms are part of the negative prompt, which CFG pushes away from."""
 
     def __init__(self, pipe: Any, guide: Guide, guidance_scale: float, max_sequence_length: int | None = None):
-        self._guide, self._call = guide, 0
+        self._pipe, self._guide, self._call = pipe, guide, 0
         self._swapper = Swapper(
             pipe, guide.record.negatives, lambda seconds: guide.encoded(self._call, seconds), max_sequence_length
         )
@@ -45,9 +47,14 @@ class Joined(Push):
         """As the base."""
         return self._swapper.tensor_inputs()
 
-    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
+    @contextmanager
+    def attached(self) -> Iterator[None]:
         """As the base."""
-        return denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
+        if self._swapper.callback_takes_it():
+            yield
+            return
+        with as_written(self._pipe) as denoiser, denoiser.register_forward_pre_hook(self._before, with_kwargs=True):
+            yield
 
     def step_ended(self, call: int, inputs: dict[str, Any]) -> dict[str, Any]:
         """As the base."""

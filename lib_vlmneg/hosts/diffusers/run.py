@@ -27,6 +27,7 @@ from ...schedule import Clock, check_steps
 from ...settings import INSIDE, Settings
 from ...vocabulary import Vocabulary, find
 from .decoders import decoders
+from .denoiser import denoiser
 from .inside import Inside
 from .push import Joined, Push
 from .safree import Safree
@@ -132,8 +133,7 @@ def _attached(
 
     pipe.scheduler.step = step
     try:
-        denoiser = getattr(pipe, "unet", None) or pipe.transformer
-        with safree.attached(denoiser) if safree else nullcontext(), push.attached(denoiser):  # the prompt before it is joined
+        with safree.attached() if safree else nullcontext(), push.attached():  # the prompt before it is joined
             yield {"callback_on_step_end": on_step_end, "callback_on_step_end_tensor_inputs": push.tensor_inputs()}
     finally:
         del pipe.scheduler.step
@@ -176,8 +176,7 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, settings: S
 
 def _size(pipe: Any, request: Request) -> tuple[int, int]:
     """Height and width in pixels, by default the model's own. Raises InputError."""
-    denoiser = getattr(pipe, "unet", None) or pipe.transformer
-    own = getattr(pipe, "default_sample_size", None) or denoiser.config.sample_size
+    own = getattr(pipe, "default_sample_size", None) or denoiser(pipe).config.sample_size
     scale = pipe.vae_scale_factor
     divisor = scale * (2 if hasattr(pipe, "transformer") else 1)
     size = []

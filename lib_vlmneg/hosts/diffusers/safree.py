@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...guidance.safree import Filter, moved, projected, projector, steps_filtered, triggers
+from .denoiser import as_written
 from .negatives import encode
 
 TEXT = "encoder_hidden_states"
@@ -25,14 +26,16 @@ class Safree:
     def __init__(self, pipe: Any, prompt: str, images: int, steps: int, chosen: Filter):
         if not _one_clip(pipe):
             raise InputError(f"safree: {type(pipe).__name__} reads its prompt with more, or other, than one CLIP; leave it out")
-        self.step, self._images = 0, images
+        self._pipe, self.step, self._images = pipe, 0, images
         self._own, self._filtered, beta = filtered(pipe, prompt, chosen)
         upper = chosen.most * steps
         self.last = steps_filtered(beta, upper, chosen.k, chosen.t_0) if chosen.validated else steps
 
-    def attached(self, denoiser: torch.nn.Module) -> AbstractContextManager[Any]:
+    @contextmanager
+    def attached(self) -> Iterator[None]:
         """Hangs on the denoiser what it needs; nothing stays there."""
-        return denoiser.register_forward_pre_hook(self._before, with_kwargs=True)
+        with as_written(self._pipe) as denoiser, denoiser.register_forward_pre_hook(self._before, with_kwargs=True):
+            yield
 
     def _before(self, module: torch.nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]] | None:
         text = kwargs.get(TEXT)

@@ -15,6 +15,7 @@ from ...guidance.cfg import cfg
 from ...guidance.dual import SCALE, away
 from ...guide import Guide
 from ...readers import or_auto
+from .denoiser import as_written
 from .negatives import Encoding, encode, is_text, like
 from .push import Push
 
@@ -48,15 +49,15 @@ class Separate(Push):
         self._inside, self._length = False, max_sequence_length
 
     @contextmanager
-    def attached(self, denoiser: torch.nn.Module) -> Iterator[None]:
+    def attached(self) -> Iterator[None]:
         """As the base."""
-        self._denoiser = denoiser
-        hook = denoiser.register_forward_hook(self._after, with_kwargs=True)
-        try:
-            yield
-        finally:
-            hook.remove()
-            self._calls.clear()
+        with as_written(self._pipe) as self._denoiser:
+            hook = self._denoiser.register_forward_hook(self._after, with_kwargs=True)
+            try:
+                yield
+            finally:
+                hook.remove()
+                self._calls.clear()
 
     def guided(self, call: int, model_output: Tensor) -> Tensor:
         """As the base."""
