@@ -11,7 +11,7 @@ from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, Valu
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
 from lib_vlmneg.guidance.nasa import nasa
-from lib_vlmneg.guidance.vsf import vsf, vsf_apart
+from lib_vlmneg.guidance.vsf import vsf
 
 B, H, IMAGE, POSITIVE, NEGATIVE, D = 2, 3, 7, 5, 4, 8
 KERNEL = torch.nn.functional.scaled_dot_product_attention
@@ -57,13 +57,6 @@ def test_vsf_is_a_weighted_difference():
     w = (a.sum(-1) / (a.sum(-1) + b.sum(-1)))[..., None]
     expected = w * KERNEL(q, kp, vp) - 2.5 * (1 - w) * KERNEL(q, kn, vn)
     torch.testing.assert_close(vsf(q, kp, vp, kn, vn, 2.5, 0.3), expected)
-
-
-def test_vsf_apart_is_vsf():
-    q, kp, vp, kn, vn = tensors(IMAGE, POSITIVE, POSITIVE, NEGATIVE, NEGATIVE)
-    a, b = exponentials(q, kp).sum(-1), (exponentials(q, kn) * math.exp(-0.3)).sum(-1)
-    found = vsf_apart(KERNEL(q, kp, vp), KERNEL(q, kn, vn), (b / (a + b))[..., None], 2.5)
-    torch.testing.assert_close(found, vsf(q, kp, vp, kn, vn, 2.5, 0.3))
 
 
 def test_an_endless_offset_leaves_the_positive_alone():

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..guidance.nag import nag
 from ..guidance.nasa import nasa
-from ..guidance.vsf import vsf, vsf_apart
+from ..guidance.vsf import vsf
 from .shares import Reading, read_beside, readings
 from .tokens import Kernel, Tokens, attended, join, joined_bias
 
@@ -45,15 +45,15 @@ class ValueSignFlip(Method):
 
     def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
         """As in Method: one attention, in parts where torch tells their shares, since a bias would cost its fastest kernel."""
-        found = readings(q, negative, positive, *([shared] if shared else []))
+        flipped = Tokens(negative.k, -self.scale * negative.v, negative.bias)
+        found = readings(q, positive, flipped, *([shared] if shared else []))
         if found is None:
             seen = join(shared, positive) if shared else positive
             bias = joined_bias(seen, negative)
             return vsf(q, seen.k, seen.v, negative.k, negative.v, self.scale, self.offset, bias, attend)
-        away, *others = found
-        plain = reduce(Reading.beside, others)
-        pushed = vsf_apart(plain.z, away.z, plain.share(away, self.offset), self.scale)
-        return _where_seen(negative, pushed, plain.z)
+        plain, away, *others = found
+        plain = reduce(Reading.beside, others, plain)
+        return _where_seen(negative, plain.beside(away.held_down(self.offset)).z, plain.z)
 
 
 @dataclass(frozen=True)

@@ -21,16 +21,17 @@ class Reading:
     z: Tensor
     weight: Tensor
 
-    def share(self, other: Reading, offset: float = 0.0) -> Tensor:
-        """Of all attention, what falls on `other`, whose logits are `offset` lower [B, H, Lq, 1]."""
-        return torch.sigmoid(other.weight - offset - self.weight).unsqueeze(-1).to(self.z.dtype)
-
     def beside(self, other: Reading) -> Reading:
-        """What attention to both groups reads: Z = (e^a Z_a + e^b Z_b) / (e^a + e^b).
+        """What attention to both groups reads: Z = (e^a Z_a + e^b Z_b) / (e^a + e^b); in the memory of `other`.
 
         So does flash attention put its blocks together (Dao et al., arXiv 2205.14135).
         """
-        return Reading(torch.lerp(self.z, other.z, self.share(other)), torch.logaddexp(self.weight, other.weight))
+        share = torch.sigmoid(self.weight - other.weight).unsqueeze(-1)
+        return Reading(other.z.lerp_(self.z, share.to(self.z.dtype)), torch.logaddexp(self.weight, other.weight))
+
+    def held_down(self, offset: float) -> Reading:
+        """As with logits that are `offset` lower."""
+        return Reading(self.z, self.weight - offset)
 
 
 def readings(q: Tensor, *groups: Tokens) -> list[Reading] | None:

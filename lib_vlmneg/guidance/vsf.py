@@ -34,11 +34,3 @@ def vsf(
     k = torch.cat([k_positive, k_negative], 2)
     v = torch.cat([v_positive, -alpha * v_negative], 2)
     return attend(q, k, v, attn_mask=bias)
-
-
-def vsf_apart(positive: Tensor, negative: Tensor, share: Tensor, alpha: float) -> Tensor:
-    """Z = W Z+ - alpha (1 - W) Z-: `vsf` of what attention to each alone gives.
-
-    positive, negative [B, H, Lq, d]; `share` [B, H, Lq, 1] is 1 - W, what of all attention falls on the negative, with beta.
-    """
-    return torch.lerp(positive, -alpha * negative, share)
