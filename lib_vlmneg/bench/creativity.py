@@ -16,9 +16,18 @@ BATCH = 10
 
 
 def measure(
-    prompt: str, seeds: int, steps: int = 28, guidance_scale: float = 4.5, settings: Settings = SETTINGS
+    prompt: str,
+    seeds: int,
+    steps: int = 28,
+    guidance_scale: float = 4.5,
+    settings: Settings = SETTINGS,
+    negative_prompt: str = "",
+    first: int = 0,
 ) -> tuple[dict[str, Any], list[Any], list[Any]]:
-    """Draws `seeds` pictures without and with the guide and has the judge name them: figures, plain and guided pictures."""
+    """Draws `seeds` pictures without and with the guide and has the judge name them: figures, plain and guided pictures.
+
+    `first` is the seed of the first. Settings that ask nothing, with a push inside attention, push from the negative prompt.
+    """
     from tqdm import tqdm
 
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
@@ -26,11 +35,12 @@ def measure(
 
     pipe, tiny = load_pipeline("miniature")
     pipe.set_progress_bar_config(disable=True)
-    oracle = load_oracle(settings.oracle)
+    oracle = load_oracle(settings.oracle) if settings.asks else None
     plain, guided, terms = [], [], []
     for start in tqdm(range(0, seeds, BATCH), desc="drawing"):
-        request = Request(prompt, seed=start, steps=steps, guidance_scale=guidance_scale, batch=min(BATCH, seeds - start))
-        plain += draw(pipe, request, settings)[0]
+        batch = min(BATCH, seeds - start)
+        request = Request(prompt, negative_prompt, seed=first + start, steps=steps, guidance_scale=guidance_scale, batch=batch)
+        plain += draw(pipe, request, Settings())[0]
         images, record = draw(pipe, request, settings, oracle, tiny)
         guided += images
         terms += [len(record.terms(index)) for index in range(request.batch)]
@@ -42,6 +52,7 @@ def measure(
     figures = {
         "prompt": prompt,
         "seeds": seeds,
+        "first": first,
         "favourite": favourite,
         "plain": _row(before, favourite, asked),
         "guided": _row(after, favourite, asked) | {"terms per picture": sum(terms) / seeds},

@@ -11,7 +11,9 @@ from ..bench import creativity, oracles, push, speed
 from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
+from ..settings import INSIDE
 from . import safety
+from .flags import add_settings, checked_settings, given_settings
 
 TABLES = {
     "creativity": "how far from the cliche, and still what was asked for",
@@ -24,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which table, and how much is measured."""
     tables = parser.add_subparsers(dest="table", required=True, metavar="table")
     for name, text in TABLES.items():
-        _add_common(tables.add_parser(name, help=text, description=text))
+        _add_common(parser := tables.add_parser(name, help=text, description=text))
+        if name == "creativity":
+            _add_guided(parser)
     _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
     safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
 
@@ -37,6 +41,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--guidance_scale", type=float, default=4.5, help="default: 4.5")
     _add_output(parser)
     parser.add_argument("--grid", type=Path, help="also write the first eight pictures, plain over guided, to this PNG file")
+
+
+def _add_guided(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--negative_prompt", default="", help="of all pictures (default: none)")
+    parser.add_argument("--seed", type=int, default=0, help="of the first picture (default: 0)")
+    shown = "Left out, they are those of the README's table."
+    add_settings(
+        parser.add_argument_group("the guide", f"{shown} With a --push inside attention nothing is asked without --question.")
+    )
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +80,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _creativity(options: argparse.Namespace) -> dict[str, Any]:
-    figures, plain, guided = creativity.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+    given = given_settings(options)
+    silent = {"questions": ()} if given.get("push") in INSIDE else {}
+    settings = checked_settings(vars(creativity.SETTINGS) | silent | given)
+    if options.seed < 0:
+        raise InputError(f"seed: {options.seed} is below 0; give 0 or more")
+    drawn = options.prompt, options.seeds, options.steps, options.guidance_scale
+    figures, plain, guided = creativity.measure(*drawn, settings, options.negative_prompt, options.seed)
     print(creativity.table(figures))
     if options.grid:
         options.grid.parent.mkdir(parents=True, exist_ok=True)
