@@ -185,3 +185,9 @@ def test_nag_has_bounds():
         NormalizedAttention(tau=0.5)
     with pytest.raises(InputError, match=r"nag_alpha: 2\.0 is out of range; give a number from 0 to 1"):
         NormalizedAttention(alpha=2)
+
+
+def test_nag_of_large_numbers_in_half_precision_is_a_number():
+    positive, negative = torch.full((2, 1, 3072), 60.0, dtype=torch.float16), torch.zeros(1, 3072, dtype=torch.float16)
+    found = nag(positive, negative, 4.0, 2.5, 0.25)
+    assert found.unique().tolist() == [0.25 * 2.5 * 60 + 0.75 * 60]

@@ -14,7 +14,8 @@ def nag(positive: Tensor, negative: Tensor, phi: float, tau: float, alpha: float
     the result. arXiv 2505.21179.
     """
     pushed = torch.lerp(negative, positive, 1 + phi)
-    norm, ratio = (z.abs().sum(-1, keepdim=True, dtype=torch.float32) for z in (positive, pushed))
-    ratio = ratio / norm.clamp(min=torch.finfo(torch.float32).tiny)
+    mean = positive.new_full((positive.shape[-1], 1), 1 / positive.shape[-1])  # |z|_1 itself may be beyond float16
+    norm, ratio = (z.abs() @ mean for z in (positive, pushed))
+    ratio = ratio.float() / norm.float().clamp(min=torch.finfo(torch.float32).tiny)
     bounded = pushed * (tau / ratio.clamp(min=tau)).to(pushed.dtype)
     return torch.lerp(positive, bounded, alpha)
