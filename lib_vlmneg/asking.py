@@ -50,22 +50,36 @@ class Questions:
     def terms(self, answers: Answers, prompt: str) -> tuple[str, ...]:
         """What one image is to be pushed away from."""
         settings = self._settings
-        likely = [answer.text for group in answers for answer in group if answer.likely(settings.min_score)]
-        if settings.only:
-            likely = spotted(". ".join(likely), settings.only)
-        return terms(likely, prompt, settings.suffix, settings.negate_prompt)
+        return terms(self._likely(answers), prompt, settings.suffix, settings.negate_prompt)
+
+    def _likely(self, answers: Answers) -> list[str]:
+        return [answer.text for group in answers for answer in group if answer.likely(self._settings.min_score)]
 
 
-class Listed(Questions):
-    """The items of a vocabulary are the only terms (VL-DNP, Chang et al. 2025).
+class Heard(Questions):
+    """The settings' own questions; the items of a vocabulary that are named in the answers are the only terms."""
+
+    def __init__(self, settings: Settings, oracle: Oracle | None, vocabulary: Vocabulary):
+        super().__init__(settings, oracle)
+        self.vocabulary = vocabulary
+
+    def terms(self, answers: Answers, prompt: str) -> tuple[str, ...]:
+        """As the base: less what the prompt asks for, unless that is negated too."""
+        return tuple(item for item in self._found(answers) if self._settings.negate_prompt or not asked_for(item, prompt))
+
+    def _found(self, answers: Answers) -> tuple[str, ...]:
+        return spotted(". ".join(self._likely(answers)), self.vocabulary.items)
+
+
+class Listed(Heard):
+    """The items of a vocabulary are asked for (VL-DNP, Chang et al. 2025), and are the only terms.
 
     An oracle that chats is asked for all at once. Of another each item is asked by itself, in one batch, to be answered by yes
     or no; it counts where yes has at least `min_score` of the probability of the two, by default half of it.
     """
 
     def __init__(self, settings: Settings, oracle: Oracle | None, vocabulary: Vocabulary):
-        super().__init__(settings, oracle)
-        self.vocabulary = vocabulary
+        super().__init__(settings, oracle, vocabulary)
         self._at_once = bool(oracle and oracle.chats)
         self.topk = 1 if self._at_once else 2
         quoted = ", ".join(vocabulary.items)
@@ -78,20 +92,18 @@ class Listed(Questions):
         """As the base."""
         return (self._question,) if self._at_once else tuple(map(presence, self.vocabulary.items))
 
-    def terms(self, answers: Answers, prompt: str) -> tuple[str, ...]:
-        """As the base: less what the prompt asks for, unless that is negated too."""
-        items = self.vocabulary.items
+    def _found(self, answers: Answers) -> tuple[str, ...]:
         if self._at_once:
-            found = spotted(". ".join(answer.text for group in answers for answer in group), items)
-        else:
-            least = self._settings.min_score or HALF
-            found = tuple(item for item, group in zip(items, answers) if affirmation(group) >= least)
-        return tuple(item for item in found if self._settings.negate_prompt or not asked_for(item, prompt))
+            return spotted(". ".join(answer.text for group in answers for answer in group), self.vocabulary.items)
+        least = self._settings.min_score or HALF
+        return tuple(item for item, group in zip(self.vocabulary.items, answers) if affirmation(group) >= least)
 
 
 def asking(settings: Settings, oracle: Oracle | None, vocabulary: Vocabulary | None) -> Questions:
     """How this oracle is asked for what the settings want."""
-    return Listed(settings, oracle, vocabulary) if vocabulary else Questions(settings, oracle)
+    if vocabulary is None:
+        return Questions(settings, oracle)
+    return (Heard if settings.only else Listed)(settings, oracle, vocabulary)
 
 
 def prefixed(settings: Settings, vocabulary: Vocabulary | None) -> Settings:

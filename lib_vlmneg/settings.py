@@ -46,6 +46,9 @@ class Settings:
         "Vocabulary",
         "In place of questions: which of these are there? A preset (safety, body, violence), a file, or items with commas",
     )
+    only: bool = option(
+        False, "bool", "Only", "Ask the questions all the same, and use only what the vocabulary has of their answers"
+    )
     prefix: str = option("", "text", "Prefix", "Put before the terms, where there are any; a vocabulary may bring its own")
     oracle_size: int = option(
         0, "int", "Oracle's image size", "Pixels that a model that chats is shown, at most; 0: its own", minimum=0, maximum=4096
@@ -53,9 +56,6 @@ class Settings:
     topk: int = option(1, "int", "Answers per question", "How many of the likeliest answers are taken", minimum=1, maximum=20)
     min_score: float = option(
         0.0, "float", "Least score", "Answers below this probability are not used", minimum=0.0, maximum=1.0
-    )
-    only: tuple[str, ...] = option(
-        (), "texts", "Only", "Of an answer only these terms are used, where it names them; none: whatever it says"
     )
     start: Position = option(0, "position", "Start", "First step that asks: a step, or a share of the run from 0.0 to 1.0")
     stop: Position = option(1.0, "position", "Stop", "The step that no longer asks: a step, or a share of the run")
@@ -151,6 +151,8 @@ class Settings:
             raise InputError(
                 f"redraws: {self.redraws} need a final check and push separate, whose scale can grow; choose both, or 0"
             )
+        if self.enabled and self.only and not (self.vocabulary and self.questions):
+            raise InputError("only: it takes what the vocabulary has from the answers; give a vocabulary and questions")
         if self.enabled and not self.asks and not self.inside:
             raise InputError("questions: none are given; write at least one question, or the preset auto")
 

@@ -76,7 +76,7 @@ CASES = [
     Case(("--lag", 1), lambda run: run.record()["timelines"], ["1:+dog"], ["2:+dog"], say=once),
     Case(("--topk", 2), Run.negative, "dog", "dog, wolf", say=two),
     Case(("--min_score", 0.95), Run.negative, "dog, cat, castle", ""),
-    Case(("--only", "cat", "horse"), Run.negative, "dog, cat, castle", "cat"),
+    Case(("--only",), Run.negative, "", "cat", ("--vocabulary", "cat, horse")),
     Case(("--accumulate", "replace"), Run.negative, "dog, cat, castle", "castle"),
     Case(("--window", 2), Run.negative, "dog, cat, castle", "cat, castle", ("--accumulate", "window")),
     Case(("--main_object", "toy"), Run.negative, "dog", "dog toy", say=once),

@@ -46,6 +46,8 @@ def values(draw):
         chosen.pop("steps_of")
     if chosen.get("check") != "nudenet" or chosen.get("push") != "separate":
         chosen.pop("redraws", None)
+    if not chosen.get("vocabulary"):
+        chosen.pop("only", None)
     return chosen
 
 

@@ -6,9 +6,12 @@ import pytest
 from PIL import Image
 
 from lib_vlmneg.errors import InputError
+from lib_vlmneg.guide import Guide
 from lib_vlmneg.oracles.base import Answer, Oracle
+from lib_vlmneg.schedule import Clock
+from lib_vlmneg.settings import Settings
 from lib_vlmneg.vocabulary import MOST, PRESETS, Vocabulary, find, read
-from tests.fakes import Scripted, make_guide, sample
+from tests.fakes import CountingDecoder, Scripted, make_guide, sample
 
 YES, NO = [Answer("yes", 0.9), Answer("no", 0.1)], [Answer("no", 0.7), Answer("yes", 0.3)]
 EXAMPLE = {"image": "blue.png", "answer": "none"}
@@ -44,6 +47,19 @@ class Knower(Oracle):
     def _about(self, question):
         yes = next((score for item, score in self.likely.items() if item in question), 0.0)
         return sorted([Answer("yes", yes), Answer("no", 1 - yes)], key=lambda answer: -answer.score)
+
+
+class Answering(Oracle):
+    """Gives the same answers to everything, likeliest first."""
+
+    name, input_side = "answering", 4
+
+    def __init__(self, *said):
+        self.said, self.asked = [Answer(*each) for each in said], []
+
+    def ask(self, images, questions, topk):
+        self.asked.append((tuple(questions), topk))
+        return [[self.said[:topk] for _ in questions] for _ in images]
 
 
 def written(folder, body, name="mine.json"):
@@ -182,6 +198,32 @@ def test_what_the_prompt_asks_for_is_left_alone_unless_it_is_negated(negate, sec
     assert sample(guide)[1] == second
 
 
+@pytest.mark.parametrize(
+    ("given", "second"),
+    [
+        ({}, "dagger, hat"),
+        ({"min_score": 0.3}, "dagger"),
+        ({"topk": 1}, None),
+        ({"prompts": ["a pirate with daggers"]}, "hat"),
+        ({"prompts": ["a pirate with daggers"], "negate_prompt": True}, "dagger, hat"),
+    ],
+)
+def test_with_only_the_questions_are_asked_and_what_is_not_in_the_vocabulary_is_not_used(given, second):
+    eye, items = Answering(("a big dog", 0.4), ("daggers", 0.3), ("hat", 0.2)), "dagger, hat, flag"
+    given = {"enabled": True, "only": True, "topk": 3, "questions": ("What is unsafe?",), "vocabulary": items} | given
+    prompts = given.pop("prompts", ["a photo of a pet"])
+    guide = Guide(Settings(**given), Clock(2, 2), prompts, ["ugly"], eye, CountingDecoder(), vocabulary=find(items))
+    assert sample(guide)[1] == (second and [f"ugly, {second}"])
+    assert eye.asked[0] == (("What is unsafe?",), given["topk"])
+    assert guide.record.found(0) == (f"0:{second.replace(', ', ',')}" if second else "none")
+
+
+def test_only_needs_a_vocabulary_and_questions():
+    for given in ({"vocabulary": ""}, {"questions": ()}):
+        with pytest.raises(InputError, match=r"^only: .*; give a vocabulary and questions$"):
+            Settings(**{"enabled": True, "only": True, "vocabulary": "safety", **given})
+
+
 def test_an_oracle_that_does_not_chat_is_never_given_a_prompting():
     assert sample(make_guide(Scripted({(0, 0): ["hat"]}), total=3, oracle_size=50)) == [None, ["ugly, hat"], ["ugly, hat"]]
 
@@ -197,7 +239,6 @@ def test_the_miniature_is_steered_away_from_what_its_oracle_spots():
     """Asked for a warrior it draws daggers, which is not what its prompt says; the oracle says when they come."""
     from lib_vlmneg import miniature
     from lib_vlmneg.hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from lib_vlmneg.settings import Settings
 
     if not miniature.VILT.is_dir():
         pytest.skip("the miniature's weights are not here")

@@ -8,10 +8,12 @@ from typing import Any
 from ..errors import InputError
 from ..record import Timeline
 from ..settings import Settings
+from ..vocabulary import Vocabulary
 
-NAMES = ("plain", "negative", "static", "dynamic", "safree")
+NAMES = ("plain", "negative", "static", "dynamic", "safree", "safree-alone")
 SCALED = {"static", "dynamic"}  # those with a scale w
-LISTED = {"negative", "static", "safree"}  # those that are told beforehand what is unsafe
+FILTERED = {"safree", "safree-alone"}  # those with SAFREE's alpha
+LISTED = {"negative", "static"} | FILTERED  # those that are told beforehand what is unsafe
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,9 @@ def parse(texts: list[str], words: tuple[str, ...]) -> tuple[Method, ...]:
             raise InputError(f"methods: {name!r} is none; the methods are {', '.join(NAMES)}")
         if name in LISTED and not words:
             raise InputError(f"words: none are given, and {name} must know what is unsafe; give --words")
-        if (name in SCALED or name == "safree") != bool(listed):
-            raise InputError(
-                f"methods: {text!r}: write numbers behind {', '.join(sorted(SCALED))} and safree alone: dynamic:7.5,15"
-            )
+        if (name in SCALED | FILTERED) != bool(listed):
+            numbered = ", ".join(sorted(SCALED | FILTERED))
+            raise InputError(f"methods: {text!r}: write numbers behind {numbered}, and behind no other: dynamic:7.5,15")
         strengths = [_strength(name, number) for number in listed.split(",")] if listed else [None]
         found += [Method(name, strength, words if name in LISTED else ()) for strength in strengths]
     return tuple(dict.fromkeys(found))
@@ -59,10 +60,18 @@ def _strength(name: str, text: str) -> float:
         return Filter(("x",), alpha=float(text)).alpha
     except ValueError as error:
         reason = error if isinstance(error, InputError) else f"{text!r} is not a number"
-        raise InputError(f"methods: safree: {reason}") from None
+        raise InputError(f"methods: {name}: {reason}") from None
 
 
-def run(pipe: Any, request: Any, method: Method, settings: Settings, oracle: Any, tiny: Any) -> tuple[list[Any], Any]:
+def run(
+    pipe: Any,
+    request: Any,
+    method: Method,
+    settings: Settings,
+    oracle: Any,
+    tiny: Any,
+    vocabulary: Vocabulary | None = None,
+) -> tuple[list[Any], Any]:
     """Draws a request with a method: pictures and record. `settings` are the guide's; w takes the place of their scale."""
     from ..guidance.safree import Filter
     from ..hosts.diffusers import draw
@@ -72,10 +81,11 @@ def run(pipe: Any, request: Any, method: Method, settings: Settings, oracle: Any
     listed = ", ".join(method.words)
     if method.name == "negative":
         return draw(pipe, replace(request, negative_prompt=listed), Settings())
-    if method.name == "safree":  # whose public code has the phrases for a negative prompt as well
+    if method.name in FILTERED:  # the public code has the phrases for a negative prompt as well
+        negative = listed if method.name == "safree" else ""
         chosen = Filter(method.words, alpha=method.strength)
-        return draw(pipe, replace(request, negative_prompt=listed, safree=chosen), Settings())
+        return draw(pipe, replace(request, negative_prompt=negative, safree=chosen), Settings())
     pushed = replace(settings, enabled=True, push="separate", push_scale=method.strength)
     if method.name == "dynamic":
-        return draw(pipe, request, pushed, oracle, tiny)
+        return draw(pipe, request, pushed, oracle, tiny, vocabulary=vocabulary)
     return draw(pipe, request, pushed, timelines=[Timeline({0: method.words}) for _ in range(request.batch)])

@@ -14,8 +14,15 @@ from .methods import Method
 from .scores import THRESHOLD
 
 DRAWS = 2000
-MARKS = {"plain": "*", "negative": "P", "static": "s", "dynamic": "o", "safree": "^"}
-COLOURS = {"plain": "0.3", "negative": "tab:brown", "static": "tab:orange", "dynamic": "tab:blue", "safree": "tab:green"}
+STYLES = {  # of a method: its mark, its colour, and where from a point its number stands, in points right and up
+    "plain": ("*", "0.3", (5, 5)),
+    "negative": ("P", "tab:brown", (5, 5)),
+    "static": ("s", "tab:orange", (-4, -11)),
+    "dynamic": ("o", "tab:blue", (4, 5)),
+    "safree": ("^", "tab:green", (5, -3)),
+    "safree-alone": ("v", "tab:olive", (5, -3)),
+}
+LEAST = 0.01  # of the attack success rate, below which its axis is even: a method may reach 0
 
 
 @dataclass(frozen=True)
@@ -84,21 +91,26 @@ def plotter() -> Any:
 
 
 def plot(places: Mapping[Method, tuple[float, float]], paths: Sequence[Path], alignment: str = "alignment") -> None:
-    """1 - ASR against alignment: a circle is dynamic, a square static, a triangle SAFREE; w (SAFREE: alpha) beside each."""
-    figure = plotter()(figsize=(6.4, 4.2), dpi=100, layout="constrained")
+    """The attack success rate, safer to the right, against alignment; a curve a method in the order of its w.
+
+    The numbers at the two ends of a curve are w, which alone tell its direction; all of them would cover each other.
+    """
+    figure = plotter()(figsize=(7.2, 4.4), dpi=100, layout="constrained")
     axes = figure.subplots()
-    for name, mark in MARKS.items():
-        found = [(method, *place) for method, place in places.items() if method.name == name]
-        if not found:
-            continue
-        _, safety, aligned = zip(*found)
-        line = "-" if len(found) > 1 else ""
-        axes.plot(safety, aligned, mark + line, color=COLOURS[name], label=name, linewidth=0.8)
-        for method, x, y in found:
-            if method.strength is not None:
-                axes.annotate(f"{method.strength:g}", (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set_xlabel("1 - attack success rate")
+    for name, (mark, colour, offset) in STYLES.items():
+        chosen = sorted((method for method in places if method.name == name), key=lambda method: method.strength or 0.0)
+        rates, aligned = [1 - places[method][0] for method in chosen], [places[method][1] for method in chosen]
+        if chosen:
+            axes.plot(rates, aligned, mark + "-", color=colour, label=name, linewidth=0.8, markersize=5)
+        for end in (0, -1) if len(chosen) > 1 else ():
+            at, number = (rates[end], aligned[end]), f"{chosen[end].strength:g}"
+            axes.annotate(number, at, xytext=offset, textcoords="offset points", fontsize=8, color=colour)
+    axes.set_xscale("symlog", linthresh=LEAST, linscale=0.5)
+    axes.set_xlim(1.2, -LEAST / 4)
+    axes.set_xticks([1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0], ["1", "0.5", "0.2", "0.1", "0.05", "0.02", "0.01", "0"])
+    axes.set_xticks([], minor=True)
+    axes.set_xlabel("attack success rate")
     axes.set_ylabel(alignment)
-    axes.legend()
+    axes.legend(loc="lower left", fontsize=8)
     for path in paths:
         figure.savefig(path)

@@ -18,6 +18,7 @@ from PIL import Image
 from ..errors import InputError
 from ..miniature.scenes import UNSAFE
 from ..settings import Settings
+from ..vocabulary import Vocabulary
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead
@@ -28,9 +29,10 @@ SETTINGS = Settings(
     enabled=True,
     questions=("safety",),
     oracle="miniature",
-    only=(UNSAFE,),
+    vocabulary=f"{UNSAFE},",
+    only=True,
     topk=3,
-    min_score=0.1,
+    min_score=0.25,
     push="separate",
     stop=0.5,
 )  # each step of the first half; what was once seen stays
@@ -67,7 +69,16 @@ def undrawn(plan: Plan, methods: Sequence[Method], folder: Path, batch: int) -> 
                 yield method, rows
 
 
-def draw_all(plan: Plan, methods: Sequence[Method], folder: Path, batch: int, pipe: Any, tiny: Any, oracle: Any) -> None:
+def draw_all(
+    plan: Plan,
+    methods: Sequence[Method],
+    folder: Path,
+    batch: int,
+    pipe: Any,
+    tiny: Any,
+    oracle: Any,
+    vocabulary: Vocabulary | None = None,
+) -> None:
     """Draws what is missing. Raises RuntimeError where the guide failed in a picture, which is then not kept."""
     from tqdm import tqdm
 
@@ -79,7 +90,7 @@ def draw_all(plan: Plan, methods: Sequence[Method], folder: Path, batch: int, pi
         request = Request(
             first.text, model=plan.model, seed=first.seed, steps=plan.steps, guidance_scale=first.guidance, batch=len(rows.rows)
         )
-        images, record = run(pipe, request, method, plan.settings, oracle, tiny)
+        images, record = run(pipe, request, method, plan.settings, oracle, tiny, vocabulary)
         if record.failure:
             raise RuntimeError(f"{method.label}: {record.failure}")
         for index, image in enumerate(images):
@@ -125,12 +136,11 @@ def _row(point: Point) -> dict[str, Any]:
 
 def leads(rows: dict[Method, dict]) -> dict[str, list[dict[str, float]]]:
     """Dynamic against static and SAFREE where both were drawn; with w = 0 static and dynamic are plain."""
-    curves = {
-        name: [row["point"] for method, row in rows.items() if method.name == name] for name in ("dynamic", "static", "safree")
-    }
+    names = ("dynamic", "static", "safree", "safree-alone")
+    curves = {name: [row["point"] for method, row in rows.items() if method.name == name] for name in names}
     plain = [row["point"] for method, row in rows.items() if method.name == "plain"]
     ours = curves["dynamic"] + plain
-    theirs = {"static": curves["static"] + plain, "safree": curves["safree"]}
+    theirs = {"static": curves["static"] + plain, "safree": curves["safree"], "safree-alone": curves["safree-alone"]}
     return {name: lead(ours, points) for name, points in theirs.items() if curves["dynamic"] and curves[name]}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import InputError
 from ..schedule import check_steps
 from ..settings import Settings
+from ..vocabulary import Vocabulary, find
 from .files import writable
 from .flags import add_settings, checked_settings, given_settings
 from .means import means_of
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--words",
         nargs="+",
         default=[],
-        help="what methods without eyes keep away from (default: what --only lets the guide say)",
+        help="what methods without eyes keep away from (default: the guide's vocabulary)",
     )
     add("--pictures", type=int, default=1, help="of each row, with its seed and those that follow (default: 1)")
     add("--guidance_scale", type=float, help="for all rows (default: the column)")
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace) -> None:
             raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
     check_steps(settings, options.steps)
     rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)
-    words = tuple(word.strip() for word in options.words) or settings.only
+    vocabulary = find(settings.vocabulary, paths=True)
+    words = tuple(word.strip() for word in options.words) or (vocabulary.items if vocabulary else ())
     chosen = methods.parse(options.methods, words)
     plan = safety.Plan(rows, options.model, options.dtype, options.steps, settings, words)
     if options.plot:
@@ -67,7 +69,7 @@ def run(options: argparse.Namespace) -> None:
     judges = _judges(options, settings)
     reference = safety.reference_features(options.reference, judges) if options.reference else None
     plan.claim(options.folder)
-    _draw(options, plan, chosen, safety)
+    _draw(options, plan, chosen, vocabulary, safety)
     found = safety.judge(plan, chosen, options.folder, judges, reference)
     safety.write_csv(found, options.folder / "figures.csv")
     print(safety.table(found, safety.leads(found)))
@@ -83,7 +85,8 @@ def _settings(options: argparse.Namespace, usual: Settings) -> Settings:
         if name in given:
             raise InputError(f"{name}: the methods say it; write dynamic:7.5 or static:7.5 behind --methods")
     base = {definition.name: getattr(usual, definition.name) for definition in fields(Settings)}
-    own = {} if options.model == "miniature" else {"oracle": Settings().oracle, "only": ()}
+    own = {} if options.model == "miniature" else {"oracle": Settings().oracle, "vocabulary": "", "only": False}
+    own |= {"only": False} if "vocabulary" in given else {}
     return checked_settings(base | own | given)
 
 
@@ -105,7 +108,7 @@ def _judges(options: argparse.Namespace, settings: Settings) -> Any:
     return ModelJudges(options.detector, options.unsafe_label, options.clip, best_device(options.device))
 
 
-def _draw(options: argparse.Namespace, plan: Any, chosen: Any, safety: Any) -> None:
+def _draw(options: argparse.Namespace, plan: Any, chosen: Any, vocabulary: Vocabulary | None, safety: Any) -> None:
     """Loads models only where a picture is missing."""
     missing = {method.name for method, _ in safety.undrawn(plan, chosen, options.folder, options.batch)}
     if not missing:
@@ -115,4 +118,4 @@ def _draw(options: argparse.Namespace, plan: Any, chosen: Any, safety: Any) -> N
     asks = "dynamic" in missing
     oracle = load_oracle(plan.settings.oracle, options.device, "auto", means_of(options.remotes)) if asks else None
     pipe, tiny = load_pipeline(options.model, options.device, options.dtype)
-    safety.draw_all(plan, chosen, options.folder, options.batch, pipe, tiny, oracle)
+    safety.draw_all(plan, chosen, options.folder, options.batch, pipe, tiny, oracle, vocabulary)
