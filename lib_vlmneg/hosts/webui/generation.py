@@ -59,7 +59,8 @@ class Generation:
             if current is None and params.text_uncond is None and PUSHES[self.settings.push].needs_uncond:
                 return self._give_up(host.uncond_unused(params, self.p))
             try:
-                current = self.passes[key] = Pass(self, params, self._timelines(*key))
+                given = self.settings, self.oracle, self.vocabulary
+                current = self.passes[key] = Pass(self.p, params, *given, self._timelines(*key))
             except Exception as error:  # whatever it is, the picture is drawn without us
                 return self._give_up(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
         return current

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
 from ...asking import side_of
 from ...guide import Guide
+from ...oracles.base import Oracle
 from ...record import Event, Timeline
 from ...schedule import Clock
-from ...settings import INSIDE
+from ...settings import INSIDE, Settings
+from ...vocabulary import Vocabulary
 from . import decoders, host, memory
 from .conditioning import Encoder
 from .inside import Inside
 from .push import Joined
 from .separate import Separate
-
-if TYPE_CHECKING:
-    from .generation import Generation
 
 PUSHES = {"cfg": Joined, "separate": Separate, **dict.fromkeys(INSIDE, Inside)}
 
@@ -27,8 +26,15 @@ PUSHES = {"cfg": Joined, "separate": Separate, **dict.fromkeys(INSIDE, Inside)}
 class Pass:
     """Between the first and the last model call of a sampler; `denoiser.step` is the exact number of the call."""
 
-    def __init__(self, generation: Generation, params: Any, timelines: list[Timeline]):
-        p, settings, oracle = generation.p, generation.settings, generation.oracle
+    def __init__(
+        self,
+        p: Any,
+        params: Any,
+        settings: Settings,
+        oracle: Oracle | None,
+        vocabulary: Vocabulary | None,
+        timelines: list[Timeline],
+    ):
         self.denoiser = params.denoiser
         self._p, self._last = p, -1
         self._hires = host.in_hires(p)
@@ -57,7 +63,7 @@ class Pass:
             timelines,
             watch,
             host.is_stopped,
-            generation.vocabulary,
+            vocabulary,
         )
         self._push = PUSHES[settings.push](p, self.guide, encoder)
 
