@@ -219,31 +219,37 @@ def sd3_attention(q, k, v, heads, mask=None):
 
 
 def joint_model(name, monkeypatch):
-    """A model of joint blocks in a module of its own, with the `attention` that its blocks look up there."""
-    module = ModuleType(f"backend_{name}")
-    module.attention = flux_attention if name == "flux" else sd3_attention
-    if name == "flux":
-        module.apply_rope = turned
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    """A model, and the module of its blocks with the attention that they look up there.
+
+    Flux's attention is defined elsewhere, beside its RoPE, as Chroma and reForge have it.
+    """
+    module, beside = ModuleType("backend_blocks"), ModuleType("backend_math")
+    found = "optimized_attention" if name == "reforge's sd3" else "attention"
+    setattr(module, found, flux_attention if name == "flux" else sd3_attention)
+    beside.apply_rope = turned
+    monkeypatch.setattr(flux_attention, "__module__", beside.__name__)
+    for each in (module, beside):
+        monkeypatch.setitem(sys.modules, each.__name__, each)
 
     def forward(self, x, context):
         for _ in range(2):
-            both = torch.cat([context, x], 1)
+            both, attend = torch.cat([context, x], 1), getattr(module, found)
             if name == "flux":
                 pe = torch.linspace(0.5, 1.5, both.shape[1])[:, None]
-                out = module.attention(*[attention.heads(both, HEADS)] * 3, pe)
+                out = attend(*[attention.heads(both, HEADS)] * 3, pe)
             else:
-                out = module.attention(both, both, both.unflatten(-1, (HEADS, -1)), HEADS)
-                out[:, context.shape[1] :] += module.attention(x, x, x.unflatten(-1, (HEADS, -1)), HEADS)
+                out = attend(both, both, both.unflatten(-1, (HEADS, -1)), HEADS)
+                out[:, context.shape[1] :] += attend(x, x, x.unflatten(-1, (HEADS, -1)), HEADS)
             both = both + out
             context, x = both[:, : context.shape[1]], both[:, context.shape[1] :]
         return x
 
-    model = type("Model", (nn.Module,), {"__module__": module.__name__, "forward": forward})()
-    model.joint_blocks = [None] * 2
+    model = type("Model", (nn.Module,), {"forward": forward})()
+    block = type("Block", (), {"__module__": module.__name__})()
+    model.joint_blocks = [block] * 2
     if name == "flux":
         del model.joint_blocks
-        model.double_blocks = model.single_blocks = [None]
+        model.double_blocks = model.single_blocks = [block]
     return model, module
 
 
@@ -257,7 +263,7 @@ def joint_by_hand(name, method, x, context, found):
         split = attention.heads(both, HEADS)
         q, k = turned(split, split, torch.linspace(0.5, 1.5, both.shape[1])[:, None]) if name == "flux" else (split, split)
         out = attention.merged(attention_forge.joint_attention(method, q, k, split, layout, None, scaled_dot_product_attention))
-        if name == "sd3":
+        if name != "flux":
             image = attention.heads(both[:, text:], HEADS)
             out[:, text:] += attention.merged(scaled_dot_product_attention(image, image, image))
         both = both + out
@@ -265,11 +271,11 @@ def joint_by_hand(name, method, x, context, found):
 
 
 @pytest.mark.parametrize("method", METHODS, ids=IDS)
-@pytest.mark.parametrize("name", ["sd3", "flux"])
+@pytest.mark.parametrize("name", ["sd3", "flux", "reforge's sd3"])
 def test_forges_joint_models_are_pushed(name, method, monkeypatch):
     """By what goes around the model's call, and around another's that was there before."""
     model, module = joint_model(name, monkeypatch)
-    plain, calls = module.attention, []
+    before, calls = dict(vars(module)), []
     torch.manual_seed(3)
     found = Negative.of([torch.randn(3, WIDTH)])
     x, context = torch.randn(2, 4, WIDTH), torch.randn(2, 5, WIDTH)
@@ -289,9 +295,9 @@ def test_forges_joint_models_are_pushed(name, method, monkeypatch):
     out = call([1, 0])
     expected = joint_by_hand(name, method, x[1:], context[1:], found)
     torch.testing.assert_close(out[1:], expected)
-    assert module.attention is plain
+    assert vars(module) == before
     assert len(calls) == 2
-    if name == "sd3":  # whose tokens have no positions in their text, so that the other row is as it was
+    if name != "flux":  # whose tokens have no positions in their text, so that the other row is as it was
         torch.testing.assert_close(out[:1], model(x[:1], context[:1]))
 
 
@@ -303,6 +309,21 @@ def test_after_an_exception_the_hosts_attention_is_back(monkeypatch):
     with pytest.raises(ZeroDivisionError):
         patcher.model_options["model_function_wrapper"](lambda *_, **__: 1 / 0, call)
     assert module.attention is plain
+
+
+def test_a_text_that_the_host_masks_is_not_pushed(monkeypatch):
+    """Its mask fits the prompt alone."""
+    model, _ = joint_model("sd3", monkeypatch)
+    patcher, context = Patcher(model), torch.randn(1, 5, WIDTH)
+    attention_forge.attach(patcher, AttentionPush()).pushing.negative = Negative.of([torch.randn(3, WIDTH)])
+
+    def masked(x, t, c_crossattn):
+        both = c_crossattn
+        return sys.modules["backend_blocks"].attention(both, both, both, HEADS, mask=torch.ones(5, 5))
+
+    call = {"input": None, "timestep": None, "c": {"c_crossattn": context}, "cond_or_uncond": [0]}
+    with pytest.raises(RuntimeError, match="the host masks the text of this model"):
+        patcher.model_options["model_function_wrapper"](masked, call)
 
 
 class Reader:
@@ -338,3 +359,11 @@ def test_sd3s_text_is_both_unless_its_t5_is_off():
     assert negative_of(["dog"], model, lambda _: {"crossattn": rows}).embeds.shape[1] == 6
     rows[:, 77:] = 0
     assert negative_of(["dog"], model, lambda _: {"crossattn": rows}).embeds.shape[1] == 3
+
+
+def test_a_text_that_another_kind_of_model_reads_is_refused():
+    class Flux2:
+        cond_stage_model = None  # as Forge's engines have it
+
+    with pytest.raises(InputError, match=r"^model: the tokens of Flux2's text cannot be told from their padding; push cfg or"):
+        negative_of(["dog"], Flux2(), lambda _: {"crossattn": torch.ones(1, 256, 4)})

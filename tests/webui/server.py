@@ -24,8 +24,10 @@ OPTIONS = {
     "pad_cond_uncond_v0": False, "batch_cond_uncond": True, "samples_save": False, "grid_save": False, "return_grid": False,
     "vlm_negative_device": "auto", "vlm_negative_keep": True, "vlm_negative_folder": "", "vlm_negative_dtype": "auto",
 }  # fmt: skip
+STARTING = 600  # seconds, on a machine that has much else to do
+SIZE = int(os.environ.get("WEBUI_SIZE", "128"))  # 64 where a host is slow
 REQUEST = {
-    "prompt": "a photo of a pet", "negative_prompt": "", "width": 128, "height": 128, "steps": 6, "cfg_scale": 4.5, "seed": 1,
+    "prompt": "a photo of a pet", "negative_prompt": "", "width": SIZE, "height": SIZE, "steps": 6, "cfg_scale": 4.5, "seed": 1,
     "sampler_name": "Euler a", "scheduler": os.environ.get("WEBUI_SCHEDULER", "Automatic"),
 }  # fmt: skip
 
@@ -154,6 +156,6 @@ class Server:
     def _wait(self):
         began = time.monotonic()
         while "Startup time" not in self.log:
-            if self.process.poll() is not None or time.monotonic() - began > 240:
+            if self.process.poll() is not None or time.monotonic() - began > STARTING:
                 raise RuntimeError(self.log[-3000:])
             time.sleep(0.3)

@@ -50,11 +50,12 @@ def test_a_generation_within_may_be_guided_for_itself(server, before):
     assert settled(server, before)
 
 
+@pytest.mark.parametrize("push", ["cfg", "separate", "vsf", "nag"])
 @pytest.mark.parametrize("change", [{}, {"batch_size": 2}, {"negative_prompt": "many words, " * 40, "prompt": "a pet, " * 40}])
-def test_the_marks_of_controlnet_are_kept(server, before, change):
+def test_the_marks_of_controlnet_are_kept(server, before, change, push):
     if server.forge:
         pytest.skip("Forge has a ControlNet of its own, without marks")
-    ours = {"enabled": True, "oracle": "miniature", "questions": ["auto"]}
+    ours = {"enabled": True, "oracle": "miniature", "questions": ["auto"], "push": push}
     plain, guided = server.draw(**change), server.draw(ours=ours, **change)
     assert probing(server, None, {"marked": True}, **change).pixels == plain.pixels
     marked = probing(server, ours, {"marked": True}, **change)

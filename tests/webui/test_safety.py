@@ -1,4 +1,7 @@
-"""A vocabulary, and the final check, in a genuine host: a stand-in takes NudeNet's place, which never minds a drawing."""
+"""A vocabulary, and the final check, in a genuine host: a stand-in takes NudeNet's place, which never minds a drawing.
+
+Another checkpoint than the miniature is taken to draw noise: there an item counts however unlikely the oracle finds it.
+"""
 
 import json
 import os
@@ -11,8 +14,10 @@ from .server import Server, as_text
 
 HERE = Path(__file__).parent
 FOUND, CHECK, SCALE = "VLM Negative found", "VLM Negative check", "VLM Negative push scale"
-BATCH = {"prompt": "a warrior cat", "steps": 10, "batch_size": 2, "seed": 11}
-SPOTS = {"vocabulary": "dagger, balloon, hat", "push": "separate", "mode": "replace"}
+RANDOM = bool(os.environ.get("WEBUI_CHECKPOINT"))  # weights that draw nothing that is surely there, in however many steps
+UNSURE = {"min_score": 1e-4} if RANDOM else {}
+BATCH = {"prompt": "a warrior cat", "steps": 4 if RANDOM else 10, "batch_size": 2, "seed": 11}
+SPOTS = {"vocabulary": "dagger, balloon, hat", "push": "separate", "mode": "replace", **UNSURE}
 AGAIN = {"check": "nudenet", "redraws": 2, **SPOTS}
 UNSAFE = "unsafe: BUTTOCKS_EXPOSED 0.81"
 
@@ -67,7 +72,7 @@ def test_what_is_spotted_is_pushed_away_and_reported_with_its_step(safety):
 
 @pytest.mark.parametrize("name", ["mine", "mine.yaml"])
 def test_a_users_own_list_brings_its_prefix(safety, name):
-    drawn = safety.guided(changes=BATCH, vocabulary=name)
+    drawn = safety.guided(changes=BATCH, vocabulary=name, **UNSURE)
     assert drawn.note is None and drawn.parameters["VLM Negative prefix"] == "Danger"
     again = safety.guided(changes=BATCH, prefix="Danger", oracle="nowhere", replay=drawn.timelines)
     assert again.pixels == drawn.pixels

@@ -21,6 +21,7 @@ from .attention import Guard, heads, merged, places
 
 COND = 0  # in the host's lists of cond_or_uncond
 JOINT = (("joint", "joint_blocks"), ("double", "double_blocks"), ("single", "single_blocks"))
+ATTENTIONS = ("attention", "optimized_attention")  # by which the modules of such blocks compute it; the second: reForge's SD3
 
 
 class Attachment:
@@ -72,9 +73,9 @@ def attach(unet: Any, push: AttentionPush, guard: Guard = nullcontext) -> Attach
     if hasattr(model, "input_blocks"):
         push.check("unet")
         _attach_unet(unet, attachment)
-    elif any(hasattr(model, name) for _, name in JOINT) and hasattr(sys.modules[type(model).__module__], "attention"):
-        push.check("flux" if hasattr(model, "double_blocks") else "sd3")
-        _attach_joint(unet, attachment)
+    elif (found := _attention_of(model)) is not None:
+        push.check("sd3" if hasattr(model, "joint_blocks") else "flux" if hasattr(model, "vector_in") else "chroma")
+        _attach_joint(unet, attachment, *found)
     else:
         raise InputError(
             f"model: {type(model).__name__} cannot be pushed inside its attention; use SD1.5, SDXL, SD3 or Flux, or CFG"
@@ -113,10 +114,20 @@ def _attach_unet(unet: Any, attachment: Attachment) -> None:
         unet.set_model_attn2_replace(attend, *block)
 
 
-def _attach_joint(unet: Any, attachment: Attachment) -> None:
-    """By the function around the model's call: inside it, the model's module finds another `attention` (mmditx.py:17)."""
+def _attention_of(model: Any) -> tuple[Any, str] | None:
+    """The module in which a model's joint blocks look their attention up, and its name there; None where there is none."""
+    blocks = [block for _, name in JOINT for block in getattr(model, name, ())]
+    modules = {type(block).__module__ for block in blocks}
+    module = sys.modules[modules.pop()] if len(modules) == 1 else None
+    return next(((module, name) for name in ATTENTIONS if hasattr(module, name)), None)
+
+
+def _attach_joint(unet: Any, attachment: Attachment, module: Any, name: str) -> None:
+    """By the function around the model's call: inside it, the module of its blocks finds another attention (mmditx.py:17).
+
+    There is no other place: what Neo and reForge let one replace, `patches_replace["dit"]`, is a whole block.
+    """
     model, push = unet.model.diffusion_model, attachment.pushing.push
-    module = sys.modules[type(model).__module__]
     names = list(numbered((group, None) for group, blocks in JOINT for _ in getattr(model, blocks, ())))
     active = chosen(dict.fromkeys(names), push.blocks)
     before = unet.model_options.get("model_function_wrapper")
@@ -134,7 +145,7 @@ def _attach_joint(unet: Any, attachment: Attachment) -> None:
             c = c | {"c_crossattn": text.embeds}
             if push.pooled != 1:
                 c["y"] = mixed_pooled(c["y"], attachment.pushing.negative.rows(rows(len(c["y"]), kinds)), push.pooled)
-        with _answered(module, text, names, active, push):
+        with _answered(module, name, text, names, active, push):
             if before is not None:
                 return before(apply_model, call | {"c": c})
             return apply_model(call["input"], call["timestep"], **c)
@@ -143,29 +154,34 @@ def _attach_joint(unet: Any, attachment: Attachment) -> None:
 
 
 @contextmanager
-def _answered(module: Any, text: Joined | None, names: Sequence[str], active: set[str], push: AttentionPush) -> Iterator[None]:
+def _answered(
+    module: Any, name: str, text: Joined | None, names: Sequence[str], active: set[str], push: AttentionPush
+) -> Iterator[None]:
     """Puts an attention of ours in the module's place for one model call, in which its blocks come in the order of `names`."""
     if text is None:
         yield
         return
-    plain, turn, order = module.attention, getattr(module, "apply_rope", None), iter(names)
+    plain, order = getattr(module, name), iter(names)
+    turn = getattr(sys.modules[plain.__module__], "apply_rope", None)  # Chroma's blocks have Flux's attention
     lengths: dict[str, int] = {}
     layout = Layout(text.positive, text.negative, text_first=True)
 
-    def attention(q: Tensor, k: Tensor, v: Tensor, last: Any = None, *more: Any, **named: Any) -> Tensor:
+    def attention(q: Tensor, k: Tensor, v: Tensor, *given: Any, **named: Any) -> Tensor:
         length = q.shape[-2] if turn is not None else q.shape[1]
         if length != lengths.setdefault("joint", length):  # SD3.5 medium's own attention of the image (mmditx.py:662)
-            return plain(q, k, v, last, *more, **named)
+            return plain(q, k, v, *given, **named)
+        if named.get("mask") is not None:
+            raise RuntimeError("the host masks the text of this model, so that a push has no place in its attention; push cfg")
         if turn is not None:  # Flux: q, k, v [R, heads, L, d], and the positions
-            q, k = turn(q, k, named.get("pe", last))
+            q, k = turn(q, k, given[0] if given else named["pe"])
         else:  # SD3: q, k [R, L, heads * d], v [R, L, heads, d]; the number of heads
-            count = named.get("heads", last)
+            count = given[0] if given else named["heads"]
             q, k, v = (heads(z.flatten(2), count) for z in (q, k, v))
         method = push.method if next(order, "") in active else None
         return merged(joint_attention(method, q, k, v, layout, text.keep, scaled_dot_product_attention))
 
-    module.attention = attention
+    setattr(module, name, attention)
     try:
         yield
     finally:
-        module.attention = plain
+        setattr(module, name, plain)

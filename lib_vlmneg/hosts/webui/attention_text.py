@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...attention.negative import Negative
+from ...errors import InputError
 
 CHUNK = 77  # tokens of one chunk of a CLIP, start and end with them
 
@@ -16,7 +17,8 @@ CHUNK = 77  # tokens of one chunk of a CLIP, start and end with them
 def negative_of(texts: Sequence[str], model: Any, encode: Callable[[str], Mapping[str, Tensor]]) -> Negative | None:
     """One text an image, prompt editing resolved; an empty one pushes nothing. None if all are empty.
 
-    `encode` gives the host's rows for one text: crossattn [1, T, D] and, where the model has it, vector [1, D'].
+    `encode` gives the host's rows for one text: crossattn [1, T, D] and, where the model has it, vector [1, D']. Raises
+    InputError for a model whose text neither a CLIP nor a T5 reads (Neo's Flux2).
     """
     encoded = {text: _unpadded(text, model, encode(text)) for text in dict.fromkeys(texts) if text.strip()}
     found = [encoded.get(text, (None, None)) for text in texts]
@@ -33,6 +35,9 @@ def _unpadded(text: str, model: Any, rows: Mapping[str, Tensor]) -> tuple[Tensor
         start = CHUNK * (1 + keep[-1] // CHUNK) if keep else 0
         if bool(embeds[start:].any()):  # without its T5 Forge's SD3 has zeros there (sd35.py:92)
             keep += range(start, start + _length(t5.tokenize_line(text)[0][0].tokens, t5.id_end))
+    if not keep:
+        name = type(model).__name__
+        raise InputError(f"model: the tokens of {name}'s text cannot be told from their padding; push cfg or separate")
     return embeds[torch.tensor(keep, device=embeds.device)], None if vector is None else vector[0]
 
 

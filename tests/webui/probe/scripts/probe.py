@@ -105,7 +105,9 @@ def bare(context):
     marks = context[:, 0].mean(-1)
     if not torch.all(marks.abs() == MARKED):
         return context
-    assert len(marks) == 1 or marks.sum() == 0, marks  # alone where cond and uncond are of different length
+    assert marks.sum() == 0 or marks.unique().numel() == 1, (
+        marks
+    )  # the third branch, and where cond and uncond are not alike long
     return context[:, 1:]
 
 
