@@ -112,7 +112,7 @@ class Settings:
         0.0, "float", "Push start", "The share of the run at which attention begins to push", minimum=0.0, maximum=1.0
     )
     push_end: float = option(1.0, "float", "Push end", "The share at which it no longer pushes", minimum=0.0, maximum=1.0)
-    push_compat: bool = option(False, "bool", "Push compat", "VSF on SD3 as its public code has it: auto is then 3.5 and 0.1")
+    push_compat: bool = option(False, "bool", "VSF as its public code", "On SD3; auto is then 3.5 and 0.1")
     push_pooled: float = option(
         1.0, "float", "Push pooled", "Flux: how far the pooled text is led away; 1 not at all", minimum=0.0, maximum=20.0
     )

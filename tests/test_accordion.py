@@ -29,7 +29,7 @@ def test_the_controls_hold_the_settings_they_were_made_from(settings):
 def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
     blocks, components = made(Settings())
     ids = [block.elem_id for block in blocks.blocks.values() if getattr(block, "elem_id", None)]
-    assert len(ids) == len(set(ids)) == len(components) - 1 + 3  # enabled is the caller's; the preset, Push and Advanced
+    assert len(ids) == len(set(ids)) == len(components) - 1 + 4  # enabled is the caller's; the preset and three accordions
     assert all(component.label and component.info for name, component in components.items() if name != "enabled")
 
 

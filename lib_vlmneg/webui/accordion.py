@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from typing import Any
 
 from ..settings import Settings
 from .presets import CUSTOM, PRESETS, preset
 
-EVERYDAY = (("oracle",), ("questions", "vocabulary"), ("start", "stop", "every"))  # what stands in one row
+Rows = Iterable[Collection[str]]  # what stands side by side
+EVERYDAY = (("oracle",), ("questions", "vocabulary"), ("start", "stop", "every"))
+PUSH = (("push", "push_scale"),)
+INSIDE = (
+    ("push_offset", "push_tau", "push_alpha"),
+    ("push_blocks", "push_start", "push_end"),
+    ("push_pooled", "push_compat", "push_only_at_cfg_1"),
+)
 # what belongs to a picture, not to ui-config.json
 NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "steps", "replay")
 
@@ -26,16 +33,20 @@ def controls(
     choice = gr.Dropdown(
         [*PRESETS, CUSTOM], value=CUSTOM, label="Preset", info="Fills in the fields below", elem_id=elem_id("preset")
     )
-    for row in EVERYDAY:
-        with gr.Row():
-            for name in row:
-                made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
-    pushing = [name for name in definitions if name.startswith("push")]
-    others = [name for name in definitions if name not in (*made, *pushing)]
-    for title, folded, names in (("Push", "pushing", pushing), ("Advanced", "advanced", others)):
-        with gr.Accordion(title, open=False, elem_id=elem_id(folded)):
-            for name in names:
-                made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
+
+    def place(rows: Rows) -> None:
+        for row in rows:
+            with gr.Row():
+                for name in row:
+                    made[name] = _control(gr, definitions[name], getattr(defaults, name), elem_id(name))
+
+    place(EVERYDAY)
+    with gr.Accordion("Push", open=False, elem_id=elem_id("pushing")):
+        place(PUSH)
+        with gr.Accordion("Inside attention: vsf, nag, nasa", open=False, elem_id=elem_id("inside")):
+            place(INSIDE)
+    with gr.Accordion("Advanced", open=False, elem_id=elem_id("advanced")):
+        place([[name] for name in definitions if name not in made])
     for name in NOT_REMEMBERED:
         if name in made:
             made[name].do_not_save_to_config = True
