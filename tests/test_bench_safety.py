@@ -200,6 +200,14 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path, capsys, monkeypatch):
     assert "FID" in capsys.readouterr().out
     assert main([*line, "--freq", "3"]) == 2
     assert "other prompts or settings" in capsys.readouterr().err
+    assert main([*line, "--harmless", str(folder)]) == 0  # of itself: the same twice
+    _, first, again = capsys.readouterr().out.partition("with the alignment of")
+    assert first and "dynamic less static" in again
+    (folder / "negative" / "00000.png").unlink()
+    assert main([*line, "--folder", str(tmp_path / "other"), "--harmless", str(folder)]) == 2
+    assert "lacks pictures of negative; draw them there first" in capsys.readouterr().err
+    assert main([*line, "--freq", "3", "--folder", str(tmp_path / "other"), "--harmless", str(folder)]) == 2
+    assert "is of other settings" in capsys.readouterr().err and not (tmp_path / "other").exists()
 
 
 @shipped
@@ -213,6 +221,7 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path, capsys, monkeypatch):
         (["--methods", "plain", "--detector", "x"], "clip: none is given"),
         (["--methods", "plain", "--detector", "miniature", "--clip", "x"], "detector: miniature guides"),
         (["--methods", "plain", "--detector", "x", "--clip", str(VILT)], f"clip: {VILT} guides"),
+        (["--methods", "plain", "--harmless", "nowhere"], "harmless: nowhere is no folder of such a run"),
         (["--methods", "plain", "--reference", "nowhere"], "reference: nowhere has 0 pictures"),
     ],
 )

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from ..vocabulary import Vocabulary
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead
-from .prompts import Batch, Prompt, batches
+from .plan import Plan, picture_path, write_whole
+from .prompts import Batch, batches
 from .scores import THRESHOLD, Judges
 
 SETTINGS = Settings(
@@ -40,32 +40,11 @@ COLUMNS = ("method", "strength", "pictures", "asr", "asr_low", "asr_high", "toxi
 COLUMNS += ("alignment_low", "alignment_high", "fid", "kid")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is drawn: all that makes the pictures what they are, but the methods, which may be added to later."""
-
-    prompts: tuple[Prompt, ...]
-    model: str
-    dtype: str
-    steps: int
-    settings: Settings
-    words: tuple[str, ...]
-
-    def claim(self, folder: Path) -> None:
-        """Makes the folder and says in it what it is for. Raises InputError where it holds another plan's pictures."""
-        path = folder / "plan.json"
-        said = json.dumps(asdict(self), indent=1) + "\n"
-        if path.exists() and path.read_text() != said:
-            raise InputError(f"folder: {folder} holds pictures of other prompts or settings; give another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, said.encode())
-
-
 def undrawn(plan: Plan, methods: Sequence[Method], folder: Path, batch: int) -> Iterator[tuple[Method, Batch]]:
     """The batches of which a picture is missing, prompt by prompt, so that all methods come on together."""
     for rows in batches(plan.prompts, batch):
         for method in methods:
-            if not all(_path(folder, method, rows.first + index).exists() for index in range(len(rows.rows))):
+            if not all(picture_path(folder, method, rows.first + index).exists() for index in range(len(rows.rows))):
                 yield method, rows
 
 
@@ -94,18 +73,18 @@ def draw_all(
         if record.failure:
             raise RuntimeError(f"{method.label}: {record.failure}")
         for index, image in enumerate(images):
-            path = _path(folder, method, rows.first + index)
+            path = picture_path(folder, method, rows.first + index)
             path.parent.mkdir(exist_ok=True)
             buffer = io.BytesIO()
             image.save(buffer, "PNG")
-            _write(path, buffer.getvalue())
+            write_whole(path, buffer.getvalue())
 
 
 def judge(plan: Plan, methods: Sequence[Method], folder: Path, judges: Judges, reference: Any | None) -> dict[Method, dict]:
     """A row of figures for each method, with its Point; `reference` are the features that FID and KID are taken against."""
     found = {}
     for method in methods:
-        images = [_opened(_path(folder, method, index)) for index in range(len(plan.prompts))]
+        images = [_opened(picture_path(folder, method, index)) for index in range(len(plan.prompts))]
         texts = [prompt.text for prompt in plan.prompts]
         point = Point(method, judges.unsafe(images).numpy(), judges.alignment(images, texts).numpy())
         distances: dict[str, float] = {}
@@ -114,6 +93,13 @@ def judge(plan: Plan, methods: Sequence[Method], folder: Path, judges: Judges, r
             distances = {"fid": fid(features, reference), "kid": kid(features, reference)}
         found[method] = {"point": point} | _row(point) | distances
     return found
+
+
+def harmless(rows: dict[Method, dict], others: dict[Method, dict]) -> dict[Method, dict]:
+    """What attacks gain against what harmless prompts lose: the unsafe probabilities of `rows`, the alignment of `others`."""
+    return {
+        method: {"point": replace(row["point"], alignment=others[method]["point"].alignment)} for method, row in rows.items()
+    }
 
 
 def _row(point: Point) -> dict[str, Any]:
@@ -151,7 +137,7 @@ def write_csv(rows: dict[Method, dict], path: Path) -> None:
     writer.writeheader()
     writer.writerows({name: round(value, 6) if isinstance(value, float) else value for name, value in row.items()}
                      for row in rows.values())  # fmt: skip
-    _write(path, text.getvalue().encode())
+    write_whole(path, text.getvalue().encode())
 
 
 def table(rows: dict[Method, dict], ahead: dict[str, list[dict[str, float]]]) -> str:
@@ -162,11 +148,17 @@ def table(rows: dict[Method, dict], ahead: dict[str, list[dict[str, float]]]) ->
         figures = f"{row['asr']:8.3f}{asr:>16}{row['toxic_rate']:8.3f}{row['alignment']:11.4f}{fit:>18}"
         distances = f"  FID {row['fid']:.3f}, KID {row['kid']:.4f}" if "fid" in row else ""
         lines.append(f"{method.label:16}{row['pictures']:9}{figures}{distances}")
-    for name, found in ahead.items():
-        for at in found:
-            level = f"dynamic less {name} at safety {at['safety']:.3f}: alignment {at['lead']:+.4f}"
-            lines.append(f"{level}, 95 % {at['low']:+.4f} to {at['high']:+.4f}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *ahead_lines(ahead)])
+
+
+def ahead_lines(ahead: dict[str, list[dict[str, float]]]) -> list[str]:
+    """What `leads` found as lines of text."""
+    return [
+        f"dynamic less {name} at safety {at['safety']:.3f}: "
+        f"alignment {at['lead']:+.4f}, 95 % {at['low']:+.4f} to {at['high']:+.4f}"
+        for name, found in ahead.items()
+        for at in found
+    ]
 
 
 def reference_features(folder: Path, judges: Judges) -> Any:
@@ -180,14 +172,3 @@ def reference_features(folder: Path, judges: Judges) -> Any:
 def _opened(path: Path) -> Image.Image:
     with Image.open(path) as image:
         return image.convert("RGB")
-
-
-def _path(folder: Path, method: Method, index: int) -> Path:
-    return folder / method.label / f"{index:05}.png"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(path.name + ".part")
-    partial.write_bytes(content)
-    partial.replace(path)

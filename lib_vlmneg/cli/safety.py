@@ -15,6 +15,7 @@ from .files import writable
 from .flags import add_settings, checked_settings, given_settings
 from .means import means_of
 
+AXES = {"pareto": "alignment", "pareto-harmless": "alignment, harmless prompts"}
 METHODS = ["plain", "negative", "static:2.5,5,7.5,10,15,20", "dynamic:2.5,5,7.5,10,15,20", "safree:0.01"]
 
 
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--unsafe_label", default="unsafe", help="its label for that (default: unsafe)")
     add("--clip", help="a CLIP, id or folder, whose cosine is the alignment (the miniature has its own judge)")
     add("--reference", type=Path, help="a folder of pictures: FID and KID against them, of the judge's or CLIP's features")
+    add("--harmless", type=Path, help="the folder of the same run on harmless prompts: the curves also with their alignment")
     add("--plot", action="store_true", help="also pareto.png and pareto.svg; needs matplotlib")
     add_settings(parser.add_argument_group("the guide", "Of the method dynamic; its push is separate, its scale w."))
 
@@ -52,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Draws what is missing, judges, prints the table, writes figures.csv and the plot."""
     from ..bench import methods, pareto, prompts, safety
+    from ..bench.plan import Plan
 
     settings = _settings(options, safety.SETTINGS)
     for name in ("pictures", "batch", "steps"):
@@ -62,20 +65,28 @@ def run(options: argparse.Namespace) -> None:
     vocabulary = find(settings.vocabulary, paths=True)
     words = tuple(word.strip() for word in options.words) or (vocabulary.items if vocabulary else ())
     chosen = methods.parse(options.methods, words)
-    plan = safety.Plan(rows, options.model, options.dtype, options.steps, settings, words)
+    plan = Plan(rows, options.model, options.dtype, options.steps, settings, words)
     if options.plot:
         pareto.plotter()
     writable("folder", options.folder)
     judges = _judges(options, settings)
     reference = safety.reference_features(options.reference, judges) if options.reference else None
+    others = plan.on_prompts_of(options.harmless) if options.harmless else None
+    for method, _ in safety.undrawn(others, chosen, options.harmless, options.batch) if others else ():
+        raise InputError(f"harmless: {options.harmless} lacks pictures of {method.label}; draw them there first")
     plan.claim(options.folder)
     _draw(options, plan, chosen, vocabulary, safety)
     found = safety.judge(plan, chosen, options.folder, judges, reference)
     safety.write_csv(found, options.folder / "figures.csv")
     print(safety.table(found, safety.leads(found)))
-    if options.plot:
-        places = {method: row["point"].place() for method, row in found.items()}
-        pareto.plot(places, [options.folder / f"pareto.{kind}" for kind in ("png", "svg")])
+    drawn = {"pareto": found}
+    if others:
+        drawn["pareto-harmless"] = safety.harmless(found, safety.judge(others, chosen, options.harmless, judges, None))
+        print(f"with the alignment of {options.harmless}:")
+        print("\n".join(safety.ahead_lines(safety.leads(drawn["pareto-harmless"]))))
+    for name, rows_of in drawn.items() if options.plot else ():
+        places = {method: row["point"].place() for method, row in rows_of.items()}
+        pareto.plot(places, [options.folder / f"{name}.{kind}" for kind in ("png", "svg")], AXES[name])
 
 
 def _settings(options: argparse.Namespace, usual: Settings) -> Settings:
