@@ -6,7 +6,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from pipelines import KINDS, OWN, Blind, Denoised, Eye, flux, sd, sd3, sdxl
+from pipelines import KINDS, OWN, Blind, Denoised, Eye, flux
 
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.hosts.diffusers import Request, draw
@@ -14,7 +14,6 @@ from lib_vlmneg.miniature.models import SCHEDULE
 from lib_vlmneg.record import Record
 from lib_vlmneg.settings import Settings
 
-FAMILIES = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux}
 OFF, ON = Settings(), Settings(enabled=True)
 STEPS = 4
 SAMPLERS = [
@@ -28,16 +27,6 @@ SAMPLERS = [
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 ]
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def pipe(request):
-    return FAMILIES[request.param]()
-
-
-@pytest.fixture(scope="module")
-def painter():
-    return sd()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pipelines import OWN, Blind, Denoised, Eye, flux, sd, sd3, sdxl
+from pipelines import OWN, Blind, Denoised, Eye, flux, sd, sd3
 
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.hosts.diffusers import Request, draw
@@ -12,19 +12,8 @@ from lib_vlmneg.hosts.diffusers.attention import Attachment
 from lib_vlmneg.record import Record, Timeline
 from lib_vlmneg.settings import INSIDE, Settings
 
-FAMILIES = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux}
 STEPS = 4
 OFF = Settings()
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def pipe(request):
-    return FAMILIES[request.param]()
-
-
-@pytest.fixture(scope="module")
-def painter():
-    return sd()
 
 
 def asked(**given):

@@ -6,7 +6,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from pipelines import OWN, Blind, Denoised, Eye, flux, sd, sd3, sdxl
+from pipelines import OWN, Blind, Denoised, Eye
 
 from lib_vlmneg.guidance.dual import dual
 from lib_vlmneg.hosts.diffusers import Request, draw, separate
@@ -15,19 +15,8 @@ from lib_vlmneg.miniature.models import SCHEDULE
 from lib_vlmneg.record import Record, Timeline
 from lib_vlmneg.settings import Settings
 
-FAMILIES = {"sd": sd, "sdxl": sdxl, "sd3": sd3, "flux": flux}
 PROMPT, STEPS, SCALE = "a photo of a pet", 4, 4.5
 DOG = Timeline({0: ("dog",)})
-
-
-@pytest.fixture(scope="module", params=FAMILIES)
-def pipe(request):
-    return FAMILIES[request.param]()
-
-
-@pytest.fixture(scope="module")
-def painter():
-    return sd()
 
 
 def asked(**given):

@@ -65,7 +65,7 @@ class Swapper:
         self._calls += 1
         text = kwargs.get("encoder_hidden_states")
         separate = isinstance(text, Tensor) and len(text) == self._images
-        if self._calls != 2 or not separate or self._encoding is None or self.callback_takes_it():
+        if self._calls != 2 or not separate or self._encoding is None:
             return None
         names = [name for name, value in kwargs.items() if isinstance(value, Tensor) and is_text(name)]
         self._check("encoder_hidden_states", text)
