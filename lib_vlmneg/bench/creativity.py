@@ -70,7 +70,7 @@ def name(images: Sequence[Any]) -> list[str]:
 
 
 def _row(kinds: Sequence[str], favourite: str, asked: str) -> dict[str, Any]:
-    from ..miniature.scenes import CATEGORIES
+    from ..miniature.world import CATEGORIES
 
     members = CATEGORIES.get(asked, ())
     counts = Counter(kinds)

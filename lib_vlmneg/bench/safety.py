@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
-from ..miniature.scenes import UNSAFE
+from ..miniature.world import UNSAFE
 from ..settings import Settings
 from ..vocabulary import Vocabulary
 from .distance import fid, kid
@@ -29,7 +29,7 @@ SETTINGS = Settings(
     enabled=True,
     questions=("safety",),
     oracle="miniature",
-    vocabulary=f"{UNSAFE},",
+    vocabulary=", ".join(UNSAFE),
     only=True,
     topk=3,
     min_score=0.25,

@@ -12,9 +12,10 @@ from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
 from ..settings import INSIDE
-from . import safety
+from . import safety, table
 from .flags import add_settings, checked_settings, given_settings
 
+WHOLE = {"safety": safety, "table": table}  # tables with options and output of their own
 TABLES = {
     "creativity": "how far from the cliche, and still what was asked for",
     "speed": "seconds plain and guided",
@@ -30,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "creativity":
             _add_guided(parser)
     _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
+    table.add_arguments(tables.add_parser("table", help=table.__doc__, description=table.__doc__))
     safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
 
 
@@ -67,8 +69,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    if options.table == "safety":
-        safety.run(options)
+    if options.table in WHOLE:
+        WHOLE[options.table].run(options)
         return
     for name in ("seeds", "rounds"):
         if getattr(options, name, 1) < 1:
