@@ -54,6 +54,7 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
+    from ..hosts.diffusers.weights import other_weights, sha256
 
     writable("output_dir", options.output_dir)
     if options.record:
@@ -68,6 +69,9 @@ def draw_and_save(
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
+    weights = sha256(pipe.name_or_path) if options.record or replayed else None
+    if replayed and (told := other_weights(replayed.generation.get("weights"), weights)):
+        print(told)
     seen: list[tuple[Event, Image.Image]] = []
 
     def once(settings: Settings) -> tuple[list[Image.Image], Record]:
@@ -91,6 +95,7 @@ def draw_and_save(
         image.save(path, pnginfo=parameters(record, index))
         print(path)
     if options.record:
+        record.generation["weights"] = weights
         options.record.parent.mkdir(parents=True, exist_ok=True)
         options.record.write_text(record.to_json())
         contact_sheet(record, seen, images).save(options.record.with_suffix(".png"))

@@ -23,3 +23,10 @@ def sha256(folder: str | Path) -> str | None:
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+def other_weights(recorded: str | None, present: str | None) -> str | None:
+    """A line that says that a record is of other weights; None where they are the same or one is not known."""
+    if not recorded or not present or recorded == present:
+        return None
+    return f"The record was drawn by other weights ({recorded[:12]}, here are {present[:12]}): the picture may be another."
