@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -77,3 +78,34 @@ def _random(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dt
 
 def _randn(device: torch.device, dtype: torch.dtype, **shapes: tuple[int, ...]) -> dict[str, Tensor]:
     return {name: torch.randn(shape, device=device, dtype=dtype) for name, shape in shapes.items()}
+
+
+def sd15_pipeline(device: torch.device) -> Any:
+    """A whole Stable Diffusion 1.5 in float32; its words are the miniature's."""
+    from diffusers import PNDMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    from ...miniature import WEIGHTS
+
+    text = CLIPTextConfig(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12)
+    return StableDiffusionPipeline(
+        vae=sd15_vae(device),
+        text_encoder=CLIPTextModel(text).to(device).eval(),
+        tokenizer=CLIPTokenizer.from_pretrained(WEIGHTS / "tokenizer"),
+        unet=_random(partial(UNet2DConditionModel, **SD15), device, torch.float32),
+        scheduler=PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", skip_prk_steps=True),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def vilt_base(folder: Path) -> None:
+    """Writes a ViLT-B/32 for question answering to `folder`; its words are those of the miniature's."""
+    from transformers import BertTokenizer, ViltConfig, ViltForQuestionAnswering, ViltImageProcessor
+
+    from ...miniature import VILT
+
+    ViltForQuestionAnswering(ViltConfig(num_labels=3129)).save_pretrained(folder)
+    BertTokenizer.from_pretrained(VILT).save_pretrained(folder)
+    ViltImageProcessor().save_pretrained(folder)
