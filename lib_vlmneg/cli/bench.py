@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..bench import creativity, oracles, push, speed
+from ..bench import creativity, decode, oracles, push, speed
 from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == "creativity":
             _add_guided(parser)
     _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
+    _add_decode(tables.add_parser("decode", help="what a small decode of x0 saves and changes", description=decode.__doc__))
     safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
 
 
@@ -58,6 +59,18 @@ def _add_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5, help="model calls of each sort (default: 5)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
     parser.add_argument("--dtype", default="auto", help="auto, float32, float16 or bfloat16")
+    _add_output(parser)
+
+
+def _add_decode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="miniature", choices=decode.FULL, help="sd15: time alone, random weights (default: miniature)"
+    )
+    parser.add_argument("--seeds", type=int, default=4, help="pictures a prompt, each looked at 4 times (default: 4, so 64 x0)")
+    parser.add_argument("--seed", type=int, default=40000, help="of the first picture (default: 40000)")
+    parser.add_argument("--steps", type=int, default=28, help="default: 28")
+    parser.add_argument("--rounds", type=int, default=5, help="timed decodes of each size (default: 5)")
+    parser.add_argument("--device", default="auto", help="of sd15: auto, cpu, cuda, cuda:1, ...")
     _add_output(parser)
 
 
@@ -106,6 +119,15 @@ def _oracles(options: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
+def _decode(options: argparse.Namespace) -> dict[str, Any]:
+    if options.model == "sd15":
+        figures = decode.measure_size(options.rounds, best_device(options.device))
+    else:
+        figures = decode.measure(options.seeds, options.rounds, options.steps, options.seed)
+    print(decode.table(figures))
+    return figures
+
+
 def _push(options: argparse.Namespace) -> dict[str, Any]:
     device = best_device(options.device)
     figures = push.measure(options.model, options.rounds, options.side, device, best_dtype(options.dtype, device))
@@ -113,4 +135,4 @@ def _push(options: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-MEASURED = {"creativity": _creativity, "speed": _speed, "oracles": _oracles, "push": _push}
+MEASURED = {"creativity": _creativity, "speed": _speed, "oracles": _oracles, "decode": _decode, "push": _push}
