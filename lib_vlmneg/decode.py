@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from .errors import InputError
 
 ORDER = ("linear", "approximate", "tiny", "small", "full")  # cheapest first
-SHARE = 1 / 2  # of what the oracle could see of the picture: so large is a small decode; see `small_side`
+SHARE = 3 / 4  # of what the oracle could see of the picture: so large is a small decode; see `small_side`
 LEAST = 4  # latent pixels a side that a small decode has at least: below, a VAE sees more border than picture
 
 
@@ -51,21 +52,29 @@ def _cheapest(decoders: Mapping[str, Decoder], latent_side: int, input_side: int
 
 
 def small_side(latent_side: int, input_side: int, scale: int) -> int:
-    """The shorter side, in latent pixels, that latents are shrunk to for a small decode."""
+    """The shorter side, in latent pixels, that latents are shrunk to for a small decode.
+
+    Measured on 64 x0 of the miniature in 128 px, all of which its oracle sees: at 3/4 of the side .97 of the answers are as
+    after a full decode, at 5/8 .94, at 1/2 .72 (`bench decode`). Pictures that are shrunk after the decode keep every answer
+    down to 3/8, so it is the VAE that wants the size. Not measured: the VAEs of real models, and pictures larger than the
+    oracle's input, of which 3/4 of that input is taken.
+    """
     seen = min(input_side, latent_side * scale)
-    return min(latent_side, max(LEAST, round(SHARE * seen / scale)))
+    return min(latent_side, max(LEAST, math.ceil(SHARE * seen / scale)))
 
 
 def shrunk(x0: Tensor, side: int) -> Tensor:
-    """Latents [B, C, h, w] whose shorter side is `side`, each the mean of those that it stands for; never enlarged.
+    """Latents [B, C, h, w] whose shorter side is `side`, in float32; those that are not larger are left as they are.
 
-    Latents of another kind (a video's, [B, C, frames, h, w]) are left as they are.
+    So are latents of another kind (a video's, [B, C, frames, h, w]). Means over areas, which are less sharp, were answered
+    worse: .94 at 3/4. It is done on the CPU, since not every device has it (MPS), and for so little there is nothing to gain.
     """
     shorter = min(x0.shape[-2:])
     if x0.ndim != 4 or shorter <= side:
         return x0
-    height, width = (max(side, round(length * side / shorter)) for length in x0.shape[-2:])
-    return torch.nn.functional.interpolate(x0.float(), size=(height, width), mode="area")
+    size = [round(length * side / shorter) for length in x0.shape[-2:]]
+    small = torch.nn.functional.interpolate(x0.float().cpu(), size=size, mode="bicubic", antialias=True)
+    return small.to(x0.device)
 
 
 def linear(factors: Sequence[Sequence[float]], bias: Sequence[float] = (0.0, 0.0, 0.0)) -> Decoder:

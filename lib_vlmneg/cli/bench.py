@@ -83,9 +83,9 @@ def run(options: argparse.Namespace) -> None:
     if options.table == "safety":
         safety.run(options)
         return
-    for name in ("seeds", "rounds"):
-        if getattr(options, name, 1) < 1:
-            raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
+    for name, least in {"seeds": 1, "rounds": 1, "seed": 0}.items():
+        if getattr(options, name, least) < least:
+            raise InputError(f"{name}: {getattr(options, name)} is below {least}; give {least} or more")
     figures = MEASURED[options.table](options)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,6 @@ def _creativity(options: argparse.Namespace) -> dict[str, Any]:
     given = given_settings(options)
     silent = {"questions": ()} if given.get("push") in INSIDE else {}
     settings = checked_settings(vars(creativity.SETTINGS) | silent | given)
-    if options.seed < 0:
-        raise InputError(f"seed: {options.seed} is below 0; give 0 or more")
     drawn = options.prompt, options.seeds, options.steps, options.guidance_scale
     figures, plain, guided = creativity.measure(*drawn, settings, options.negative_prompt, options.seed)
     print(creativity.table(figures))
@@ -123,6 +121,8 @@ def _decode(options: argparse.Namespace) -> dict[str, Any]:
     if options.model == "sd15":
         figures = decode.measure_size(options.rounds, best_device(options.device))
     else:
+        if options.steps < (least := len(decode.MOMENTS)):
+            raise InputError(f"steps: {options.steps} is below {least}, the moments that are looked at; give {least} or more")
         figures = decode.measure(options.seeds, options.rounds, options.steps, options.seed)
     print(decode.table(figures))
     return figures
