@@ -67,8 +67,8 @@ def test_what_small_decodes_is_shrunk_to_its_share_of_what_the_oracle_could_see(
 
 @pytest.mark.parametrize(
     ("latent", "input_side", "scale", "side"),
-    [(64, 384, 8, 36), (128, 384, 8, 36), (64, 1000, 8, 48), (16, 128, 8, 12), (16, 384, 8, 12), (64, 350, 8, 33), (64, 8, 8, 4),
-     (3, 384, 8, 3)],
+    [(64, 384, 8, 36), (128, 384, 8, 36), (64, 1000, 8, 48), (16, 128, 8, 12), (16, 384, 8, 12), (64, 350, 8, 33),
+     (64, 8, 8, 4), (3, 384, 8, 3)],
 )  # fmt: skip
 def test_small_is_three_quarters_of_what_the_oracle_could_see_of_the_picture(latent, input_side, scale, side):
     assert small_side(latent, input_side, scale) == side

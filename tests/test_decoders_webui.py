@@ -1,30 +1,14 @@
 """The WebUIs' decoders on models of the shapes that the hosts have; the hosts themselves run in tests/webui."""
 
-import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from types import SimpleNamespace
-from unittest.mock import MagicMock
 
 import pytest
 import torch
+from fakes import within_a_host
 from torch import nn
 
 from lib_vlmneg import devices as ours
-
-NAMES = ("modules", "modules.sd_samplers_common")
-
-
-@contextmanager
-def within_a_host():
-    """Only while the hosts' package is imported is there something for it to find, and afterwards it is forgotten."""
-    fakes = {name: MagicMock() for name in NAMES}
-    sys.modules.update(fakes)
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if name in fakes or name.startswith("lib_vlmneg.hosts.webui")]:
-            del sys.modules[name]
-
 
 with within_a_host():
     from lib_vlmneg.hosts.webui import decoders
