@@ -17,7 +17,7 @@ INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
 PUSHES = ("cfg", "separate", *INSIDE)
 CHECKS = ("none", "nudenet")
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
-DECODES = ("auto", "full", "tiny", "approximate", "linear")
+DECODES = ("auto", "full", "small", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 
 
@@ -135,7 +135,13 @@ class Settings:
     replay: tuple[str, ...] = option(
         (), "texts", "Timeline", "Draw again with these terms, without the oracle; comes from a picture's parameters"
     )
-    decode: str = option("auto", "choice", "Decoder", "What turns the half-made picture into pixels", choices=DECODES)
+    decode: str = option(
+        "auto",
+        "choice",
+        "Decoder",
+        "What turns the half-made picture into pixels; small: the VAE on shrunken latents; auto: as cheap as the oracle lets",
+        choices=DECODES,
+    )
 
     def __post_init__(self) -> None:
         for definition in fields(self):

@@ -1,4 +1,4 @@
-"""Denoisers of real size with random weights, to time: they cost what trained ones do."""
+"""Denoisers and a VAE of real size with random weights, to time: they cost what trained ones do."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ import torch
 from torch import Tensor, nn
 
 SD15 = {"cross_attention_dim": 768, "sample_size": 64, "attention_head_dim": 8}
+SD15_VAE = {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (128, 256, 512, 512),
+    "layers_per_block": 2,
+}
 SD3 = {
     "sample_size": 128,
     "num_layers": 24,
@@ -49,6 +55,13 @@ def sd15(side: int, device: torch.device, dtype: torch.dtype) -> Case:
     unet = _random(partial(UNet2DConditionModel, **SD15), device, dtype)
     given = _randn(device, dtype, sample=(1, 4, side // 8, side // 8), encoder_hidden_states=(1, 77, 768))
     return Case(Denoiser(unet=unet), partial(unet, timestep=500, **given), 768)
+
+
+def sd15_vae(device: torch.device) -> nn.Module:
+    """The autoencoder of Stable Diffusion 1.5, in float32."""
+    from diffusers import AutoencoderKL
+
+    return _random(partial(AutoencoderKL, **SD15_VAE), device, torch.float32)
 
 
 def sd3(side: int, device: torch.device, dtype: torch.dtype) -> Case:
