@@ -11,7 +11,7 @@ from .settings import INFOTEXT_PREFIX, Settings
 
 DEFAULT, PAPER, CUSTOM = "Default", "Paper", "Custom"
 EVERY_STEP: dict[str, Any] = {"steps": ()}  # that start, stop and every leave
-RULED = ("start", "stop", "every")  # these count only where `steps` is empty
+RHYTHM = ("start", "stop", "every", "steps")
 STEP_ONE = "step 1"
 
 VL_DNP = {"mode": "replace", "push": "separate", "steps_of": 50}  # Chang, Kim and Choi 2025: lists of a run of 50 steps
@@ -44,15 +44,13 @@ def preset(name: str) -> Settings:
 def chosen(given: Mapping[str, Any], base: Settings | None = None) -> Settings:
     """What a request or flags give, over what their `preset` changes, over `base` or the defaults. Raises InputError.
 
-    The rhythm is one thing: who gives start, stop or every and no steps means these, not the steps of preset or base; and
+    The rhythm is one thing: who gives start, stop or every and no steps means these, and not the steps of preset or base; and
     steps that are given are not of the run that a preset's are of.
     """
     given = dict(given)
     named = _changes(given.pop("preset")) if "preset" in given else {}
-    if "steps" in given:
-        given = {"steps_of": 0, **given}
-    elif any(name in given for name in RULED):
-        given = {**EVERY_STEP, **given}
+    if any(name in given for name in RHYTHM):
+        given = {**EVERY_STEP, "steps_of": 0, **given}
     return Settings.from_dict(vars(base or Settings()) | named | given)
 
 

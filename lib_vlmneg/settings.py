@@ -62,14 +62,14 @@ class Settings:
         0, "position", "Start", "Only where Steps is empty: the first step that asks, or a share of the run"
     )
     stop: Position = option(
-        1.0, "position", "Stop", "Only where Steps is empty: the first that does not; on the page and in JSON 1 is the end"
+        1.0, "position", "Stop", "Only where Steps is empty: the step that no longer asks; on the page and in JSON 1 is the end"
     )
     every: int = option(1, "int", "Every", "Only where Steps is empty: ask at every n-th step", minimum=1, maximum=1000)
     steps: tuple[Moment, ...] = option(
         (0, Fraction(1, 3)),
         "steps",
         "Steps",
-        "Ask at these steps, or shares of the run; empty: at all, as Start, Stop, Every say",
+        "Ask at these steps or shares of the run, in order, as 0, 1/3; empty: at every step that Start, Stop, Every leave",
     )
     steps_of: int = option(
         0, "int", "Steps of", "The run that whole steps are of: they are scaled; 0 as they are", minimum=0, maximum=1000
@@ -92,7 +92,9 @@ class Settings:
     )
     grow: bool = option(False, "bool", "Grow", "Let the terms take more 75-token chunks than the negative prompt does")
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
-    clear_at_stop: bool = option(False, "bool", "Clear at stop", "Drop the terms at the stop step; the negative prompt stays")
+    clear_at_stop: bool = option(
+        False, "bool", "Clear at stop", "Drop the terms at the step Stop, whatever Steps says; the negative prompt stays"
+    )
     push: str = option(
         "cfg",
         "choice",
@@ -126,12 +128,7 @@ class Settings:
         "none", "choice", "Final check", "Have nudenet look at the finished picture; it is only written down", choices=CHECKS
     )
     redraws: int = option(
-        0,
-        "int",
-        "Re-draws",
-        "How often an unsafe picture is drawn again, each time with 1.5 times the push scale",
-        minimum=0,
-        maximum=10,
+        0, "int", "Re-draws", "Draw an unsafe picture again so often, each time pushed 1.5 times harder", minimum=0, maximum=10
     )
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
@@ -189,8 +186,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        values = {definition.name: getattr(self, definition.name) for definition in fields(self)}
-        return {name: _listed(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _listed(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
 def _listed(value: tuple[Any, ...]) -> list[Any]:

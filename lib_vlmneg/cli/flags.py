@@ -100,12 +100,12 @@ def _add_setting(group: Any, definition: Any) -> None:
         group.add_argument(f"--{flag}", dest=f"set_{definition.name}", nargs="+", action="extend", metavar="TEXT", help=text)
     else:
         choices = f" ({', '.join(meta['choices'])})" if "choices" in meta else ""
-        default = typed_steps(definition.default) if meta["kind"] == "steps" else definition.default or "none"
+        default = typed_steps(definition.default) if meta["kind"] == "steps" else definition.default
         group.add_argument(
             f"--{flag}",
             dest=f"set_{definition.name}",
             metavar=meta["kind"].upper(),
-            help=f"{text}{choices} (default: {default})",
+            help=f"{text}{choices} (default: {'none' if default == '' else default})",
         )
 
 
