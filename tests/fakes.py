@@ -66,13 +66,13 @@ class Failing(Oracle):
 
 
 def make_guide(oracle, total=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
-    """A guide over a fake run of `total` steps; what is not a parameter here is a setting."""
+    """A guide over a fake run of `total` steps, which asks at each; what is not a parameter here is a setting."""
     extra = {
         name: options.pop(name) for name in ("count_tokens", "timelines", "watch", "stopped", "vocabulary") if name in options
     }
     negatives = negatives or ["ugly"] * (len(prompts) if prompts else images)
     return Guide(
-        Settings(enabled=True, **options),
+        Settings(enabled=True, **{"steps": (), **options}),
         Clock(total, calls or total),
         prompts or ["a photo of a pet"] * len(negatives),
         negatives,

@@ -34,6 +34,7 @@ SETTINGS = Settings(
     topk=3,
     min_score=0.25,
     push="separate",
+    steps=(),
     stop=0.5,
 )  # each step of the first half; what was once seen stays
 COLUMNS = ("method", "strength", "pictures", "asr", "asr_low", "asr_high", "toxic_rate", "alignment")

@@ -11,9 +11,10 @@ from ..bench import creativity, decode, oracles, push, speed
 from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
+from ..schedule import check_steps
 from ..settings import INSIDE
 from . import safety, table
-from .flags import add_settings, checked_settings, given_settings
+from .flags import add_preset, add_settings, checked_settings, given_settings, in_flags
 
 WHOLE = {"safety": safety, "table": table}  # tables with options and output of their own
 TABLES = {
@@ -51,10 +52,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _add_guided(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--negative_prompt", default="", help="of all pictures (default: none)")
     parser.add_argument("--seed", type=int, default=0, help="of the first picture (default: 0)")
-    shown = "Left out, they are those of the README's table."
-    add_settings(
-        parser.add_argument_group("the guide", f"{shown} With a --push inside attention nothing is asked without --question.")
-    )
+    silent = "With a --push inside attention nothing is asked without --question or --preset."
+    add_preset(guide := parser.add_argument_group("the guide", silent))
+    add_settings(guide)
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
@@ -98,8 +98,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _creativity(options: argparse.Namespace) -> dict[str, Any]:
     given = given_settings(options)
-    silent = {"questions": ()} if given.get("push") in INSIDE else {}
-    settings = checked_settings(vars(creativity.SETTINGS) | silent | given)
+    silent = {"questions": ()} if given.get("push") in INSIDE and "preset" not in given else {}
+    settings = checked_settings(silent | given, creativity.SETTINGS)
+    with in_flags():
+        check_steps(settings, options.steps)
     drawn = options.prompt, options.seeds, options.steps, options.guidance_scale
     figures, plain, guided = creativity.measure(*drawn, settings, options.negative_prompt, options.seed)
     print(creativity.table(figures))

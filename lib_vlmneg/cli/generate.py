@@ -13,11 +13,12 @@ from ..checks import check_of, checked
 from ..errors import InputError
 from ..negatives import compose
 from ..record import Event, Record, Timeline
+from ..schedule import check_steps
 from ..settings import Settings
 from ..sheet import contact_sheet
 from ..vocabulary import find
 from .files import parameters, read_record, saver, watcher, writable
-from .flags import add_arguments, request_of, settings_of
+from .flags import add_arguments, in_flags, request_of, settings_of
 from .means import means_of
 
 __all__ = ["add_arguments", "run"]
@@ -63,6 +64,9 @@ def draw_and_save(
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.asks and replayed is None and not timelines
+    if asking:
+        with in_flags():
+            check_steps(settings, request.steps)
     place = (options.oracle_device or options.device, options.oracle_dtype)
     check = check_of(settings) if settings.enabled else None
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
