@@ -53,7 +53,7 @@ def _print_documents(path: Path) -> None:
     try:
         lines = markdown.read(path)
         print(markdown.short(lines), markdown.full(lines), sep="\n\n")
-    except (OSError, ValueError, KeyError, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise InputError(f"markdown: {path} is no table of this bench ({error}); give a file that --output wrote") from None
 
 
