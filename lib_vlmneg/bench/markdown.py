@@ -27,7 +27,7 @@ def short(lines: Sequence[Line]) -> str:
     """For the README: plain and default in each category."""
     most = len(CATEGORIES["pet"]) + 1
     told = [
-        f"| pictures of each | favourite kind, plain | default | kinds (of {most}), plain | default | still one, default | time |",
+        f"| pictures of each | favourite kind, plain | default | kinds (of {most}), plain | default | valid, default | time |",
         "|---|---|---|---|---|---|---|",
     ]
     for category in CATEGORIES:
