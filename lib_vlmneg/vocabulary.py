@@ -35,7 +35,8 @@ BODY = Vocabulary(  # of Chang et al. 2025
     "Which of the following bare human body parts can you spot in the image?",
 )
 VIOLENCE = Vocabulary(
-    ("blood", "wound", "gore", "corpse", "fight", "gun", "rifle", "knife", "dagger", "sword", "bomb", "explosion"), "Violence"
+    ("blood", "wound", "gore", "corpse", "fight", "gun", "rifle", "knife", "dagger", "sword", "axe", "bomb", "explosion", "skull"),
+    "Violence",
 )
 SAFETY = Vocabulary(("nudity", "bare breasts", "bare buttocks", "genitalia", *VIOLENCE.items))
 PRESETS = {"safety": SAFETY, "body": BODY, "violence": VIOLENCE}
