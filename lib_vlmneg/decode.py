@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from PIL import Image
@@ -11,7 +12,9 @@ from torch import Tensor
 
 from .errors import InputError
 
-ORDER = ("linear", "approximate", "tiny", "full")  # cheapest first
+ORDER = ("linear", "approximate", "tiny", "small", "full")  # cheapest first
+SHARE = 3 / 4  # of what the oracle could see of the picture: so large is a small decode; see `small_side`
+LEAST = 4  # latent pixels a side that a small decode has at least: below, a VAE sees more border than picture
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,50 @@ class Decoder:
 
 
 def choose(decoders: Mapping[str, Decoder], wanted: str, latent_side: int, input_side: int) -> Decoder:
-    """The decoder of that name; for auto the cheapest whose pictures are as large as the oracle looks at.
+    """The decoder of that name; for auto the cheapest whose pictures are as large as the oracle looks at, but never full.
 
     `latent_side` is the shorter side of the latents, `input_side` that of the oracle's input; a picture that is smaller than
-    the oracle's input is decoded at its full size.
+    the oracle's input is decoded at its full size. The small one shrinks the latents first, as `small_side` says.
     """
-    if wanted != "auto":
-        if wanted not in decoders:
-            raise InputError(
-                f"decode: {wanted!r} is not to be had with this model; choose auto or {', '.join(sorted(decoders))}"
-            )
-        return decoders[wanted]
-    offered = sorted(decoders.values(), key=lambda decoder: ORDER.index(decoder.name))
+    if wanted != "auto" and wanted not in decoders:
+        raise InputError(f"decode: {wanted!r} is not to be had with this model; choose auto or {', '.join(sorted(decoders))}")
+    found = _cheapest(decoders, latent_side, input_side) if wanted == "auto" else decoders[wanted]
+    if found.name != "small":
+        return found
+    side = small_side(latent_side, input_side, found.scale)
+    return replace(found, run=lambda x0: found.run(shrunk(x0, side)))
+
+
+def _cheapest(decoders: Mapping[str, Decoder], latent_side: int, input_side: int) -> Decoder:
+    offered = sorted((each for each in decoders.values() if each.name != "full"), key=lambda each: ORDER.index(each.name))
     needed = min(input_side, latent_side * max(decoder.scale for decoder in offered))
     return next(decoder for decoder in offered if decoder.scale * latent_side >= needed)
+
+
+def small_side(latent_side: int, input_side: int, scale: int) -> int:
+    """The shorter side, in latent pixels, that latents are shrunk to for a small decode.
+
+    Measured on 64 x0 of the miniature in 128 px, all of which its oracle sees: at 3/4 of the side .97 of the answers are as
+    after a full decode, at 5/8 .94, at 1/2 .72 (`bench decode`). Pictures that are shrunk after the decode keep every answer
+    down to 3/8, so it is the VAE that wants the size. Not measured: the VAEs of real models, and pictures larger than the
+    oracle's input, of which 3/4 of that input is taken.
+    """
+    seen = min(input_side, latent_side * scale)
+    return min(latent_side, max(LEAST, math.ceil(SHARE * seen / scale)))
+
+
+def shrunk(x0: Tensor, side: int) -> Tensor:
+    """Latents [B, C, h, w] whose shorter side is `side`, in float32; those that are not larger are left as they are.
+
+    So are latents of another kind (a video's, [B, C, frames, h, w]). Means over areas, which are less sharp, were answered
+    worse: .94 at 3/4. It is done on the CPU, since not every device has it (MPS), and for so little there is nothing to gain.
+    """
+    shorter = min(x0.shape[-2:])
+    if x0.ndim != 4 or shorter <= side:
+        return x0
+    size = [round(length * side / shorter) for length in x0.shape[-2:]]
+    small = torch.nn.functional.interpolate(x0.float().cpu(), size=size, mode="bicubic", antialias=True)
+    return small.to(x0.device)
 
 
 def linear(factors: Sequence[Sequence[float]], bias: Sequence[float] = (0.0, 0.0, 0.0)) -> Decoder:

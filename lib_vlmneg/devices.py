@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -56,6 +56,23 @@ def read_places(text: str) -> dict[str, tuple[str, str]]:
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager:
     """Computes in `dtype` what gains from it; see `lighten` for the weights."""
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+
+
+def bfloat16(device: torch.device) -> AbstractContextManager:
+    """Computes in bfloat16 where the device is faster with it, else as the weights are, which stay as they are either way."""
+    fastest = best_dtype("auto", device)
+    return autocast(device, fastest if fastest == torch.bfloat16 else torch.float32)
+
+
+@contextmanager
+def widened(model: torch.nn.Module) -> Iterator[None]:
+    """Inside, weights in float16 are in float32; afterwards the same bits as before, since float32 holds them exactly."""
+    narrow = next(model.parameters()).dtype == torch.float16
+    try:
+        yield model.to(torch.float32) if narrow else None
+    finally:
+        if narrow:
+            model.to(torch.float16)
 
 
 def lighten(model: torch.nn.Module, dtype: torch.dtype) -> torch.nn.Module:

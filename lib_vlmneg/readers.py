@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from .errors import InputError
 
 Position = int | float  # an int is a step, a float from 0.0 to 1.0 a share of the run
+Moment = Position | Fraction  # a share may be written as 1/3 too
 AUTO = "auto"
 
 
@@ -102,16 +106,40 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
     return texts
 
 
-def _ints(name: str, value: Any) -> tuple[int, ...]:
-    items = (
-        value.replace(",", " ").split()
-        if isinstance(value, str) and not value.lstrip().startswith("[")
-        else _items(name, value)
-    )
-    steps = tuple(sorted({_int(name, item) for item in items}))
-    if steps and steps[0] < 0:
-        raise InputError(f"{name}: {steps[0]} is below 0; steps are counted from 0")
-    return steps
+def _steps(name: str, value: Any) -> tuple[Moment, ...]:
+    """Steps and shares in the order given, each once. A step's place among the shares is known only with the run's length."""
+    typed = isinstance(value, str) and not value.lstrip().startswith("[")
+    items = re.sub(r"\s*/\s*", "/", value).replace(",", " ").split() if typed else _items(name, value)
+    moments = [_moment(name, item) for item in items]
+    for sort in (whole_steps(moments), [moment for moment in moments if not isinstance(moment, int)]):
+        for earlier, later in pairwise(sort):
+            if later < earlier:
+                raise InputError(f"{name}: {earlier} is not before {later}; write them in order")
+    return tuple({(isinstance(moment, int), moment): moment for moment in moments}.values())  # step 1 is not the share 1.0
+
+
+def _moment(name: str, value: Any) -> Moment:
+    if not isinstance(value, Fraction) and not (isinstance(value, str) and "/" in value):
+        return position(name, value)
+    try:
+        share = Fraction(value)
+    except ZeroDivisionError:
+        raise InputError(f"{name}: {value!r} divides by 0; write a share as 1/3") from None
+    except ValueError:
+        raise InputError(f"{name}: {value!r} is not a share; write one as 1/3, or a step in digits") from None
+    if not 0 <= share <= 1:
+        raise InputError(f"{name}: {str(value)!r} is not a share from 0 to 1; write one as 1/3, or a step in digits")
+    return float(share) if share.denominator == 1 else share  # its text would be read as a step
+
+
+def whole_steps(moments: Sequence[Moment]) -> list[int]:
+    """Those that are steps, not shares of the run."""
+    return [moment for moment in moments if isinstance(moment, int)]
+
+
+def typed_steps(moments: Sequence[Moment]) -> str:
+    """As a user types them: 0, 1/3."""
+    return ", ".join(map(str, moments))
 
 
 READERS = {
@@ -123,5 +151,5 @@ READERS = {
     "text": _text,
     "choice": _text,
     "texts": _texts,
-    "ints": _ints,
+    "steps": _steps,
 }

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .errors import InputError
-from .settings import INFOTEXT_PREFIX, Settings
+from .presets import from_record
+from .settings import INFOTEXT_PREFIX
 
 SCHEMA = "vlm-negative-record"
 VERSION = 1
@@ -183,7 +184,7 @@ class Record:
 
     def infotext(self, image: int) -> dict[str, str]:
         """What goes into the parameters of one picture: the settings, and the terms step by step. Nothing when off."""
-        settings = Settings.from_dict(self.settings).to_infotext()
+        settings = from_record(self.settings).to_infotext()
         found = {FOUND: self.found(image)} if self.settings.get("vocabulary") and self.events else {}
         return settings | {TIMELINE: join_passes([self.timelines[image]])} | found if settings else {}
 

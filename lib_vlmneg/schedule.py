@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .errors import InputError
-from .readers import Position
+from .readers import Moment, whole_steps
 from .settings import Settings
 
 
@@ -54,27 +54,28 @@ class Schedule:
             raise InputError(
                 f"start: {settings.start} is not before stop {settings.stop} in a run of {steps} steps; move one of them"
             )
-        wanted = scaled(settings.steps, settings.steps_of, steps) or range(start, stop, settings.every)
+        wanted = moments(settings.steps, settings.steps_of, steps) or range(start, stop, settings.every)
         end = stop if settings.clear_at_stop else steps
         return cls(tuple(step for step in wanted if step < end - 1 - settings.lag), stop)
 
 
 def check_steps(settings: Settings, steps: int) -> None:
-    """Raises InputError where a run of so many steps has not all the steps that are listed, for a host with a single pass."""
-    if settings.steps and not settings.steps_of and settings.steps[-1] >= steps:
-        raise InputError(
-            f"steps: {settings.steps[-1]} is no step of a run of {steps}; leave it out, or say with steps_of what it is of"
-        )
+    """Raises InputError where the settings do not fit a run of so many steps, or lists steps that it has not."""
+    Schedule.of(settings, steps)
+    last = max(whole_steps(settings.steps), default=0)
+    if not settings.steps_of and last >= steps:
+        raise InputError(f"steps: {last} is no step of a run of {steps}; leave it out, or say with steps_of what it is of")
 
 
-def resolve(where: Position, steps: int) -> int:
+def resolve(where: Moment, steps: int) -> int:
     """A step as it is, a share of the run as a step: 1.0 is the end, the integer 1 is step 1."""
     return where if isinstance(where, int) else math.ceil(where * steps - 1e-9)
 
 
-def scaled(listed: Sequence[int], of: int, steps: int) -> tuple[int, ...]:
-    """Steps of a run of `of` steps in one of `steps`, once each; as they are where `of` is 0."""
-    return tuple(dict.fromkeys(resolve(step / of, steps) for step in listed)) if of else tuple(listed)
+def moments(listed: Sequence[Moment], of: int, steps: int) -> tuple[int, ...]:
+    """What is listed as steps of a run of `steps`, in order, once each; whole steps are of a run of `of`, 0: as they are."""
+    shares = (step / of if of and isinstance(step, int) else step for step in listed)
+    return tuple(sorted({resolve(share, steps) for share in shares}))
 
 
 @dataclass

@@ -1,14 +1,15 @@
-"""What the user wants: one frozen record, read from a UI, an API request, an infotext or a command line, and checked once."""
+"""What the user wants: one frozen record, checked once. How a page, a request, a flag or a picture says it is in presets.py."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from typing import Any
 
 from .errors import InputError
-from .readers import AUTO, Position, checked
+from .readers import AUTO, Moment, Position, checked, typed_steps, whole_steps
 
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
@@ -17,7 +18,7 @@ INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
 PUSHES = ("cfg", "separate", *INSIDE)
 CHECKS = ("none", "nudenet")
 WEBUI_ONLY = ("passes", "previews", "replay")  # the command line has one pass, and flags of its own for the others
-DECODES = ("auto", "full", "tiny", "approximate", "linear")
+DECODES = ("auto", "full", "small", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 
 
@@ -57,17 +58,21 @@ class Settings:
     min_score: float = option(
         0.0, "float", "Least score", "Answers below this probability are not used", minimum=0.0, maximum=1.0
     )
-    start: Position = option(0, "position", "Start", "First step that asks: a step, or a share of the run from 0.0 to 1.0")
-    stop: Position = option(1.0, "position", "Stop", "The step that no longer asks: a step, or a share of the run")
-    every: int = option(1, "int", "Every", "Ask at every n-th step", minimum=1, maximum=1000)
-    steps: tuple[int, ...] = option((), "ints", "Steps", "Ask at exactly these steps (start, stop and every then do not count)")
+    start: Position = option(
+        0, "position", "Start", "Only where Steps is empty: the first step that asks, or a share of the run"
+    )
+    stop: Position = option(
+        1.0, "position", "Stop", "Only where Steps is empty: the step that no longer asks; on the page and in JSON 1 is the end"
+    )
+    every: int = option(1, "int", "Every", "Only where Steps is empty: ask at every n-th step", minimum=1, maximum=1000)
+    steps: tuple[Moment, ...] = option(
+        (0, Fraction(1, 3)),
+        "steps",
+        "Steps",
+        "Ask at these steps or shares of the run, in order, as 0, 1/3; empty: at every step that Start, Stop, Every leave",
+    )
     steps_of: int = option(
-        0,
-        "int",
-        "Steps of",
-        "How long the run is that the steps are of: they are scaled; 0 as they are",
-        minimum=0,
-        maximum=1000,
+        0, "int", "Steps of", "The run that whole steps are of: they are scaled; 0 as they are", minimum=0, maximum=1000
     )
     settle: int = option(
         0, "int", "Settle", "After so many asks that add nothing, ask half as often; 0 never", minimum=0, maximum=1000
@@ -87,7 +92,9 @@ class Settings:
     )
     grow: bool = option(False, "bool", "Grow", "Let the terms take more 75-token chunks than the negative prompt does")
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
-    clear_at_stop: bool = option(False, "bool", "Clear at stop", "Drop the terms at the stop step; the negative prompt stays")
+    clear_at_stop: bool = option(
+        False, "bool", "Clear at stop", "Drop the terms at the step Stop, whatever Steps says; the negative prompt stays"
+    )
     push: str = option(
         "cfg",
         "choice",
@@ -121,12 +128,7 @@ class Settings:
         "none", "choice", "Final check", "Have nudenet look at the finished picture; it is only written down", choices=CHECKS
     )
     redraws: int = option(
-        0,
-        "int",
-        "Re-draws",
-        "How often an unsafe picture is drawn again, each time with 1.5 times the push scale",
-        minimum=0,
-        maximum=10,
+        0, "int", "Re-draws", "Draw an unsafe picture again so often, each time pushed 1.5 times harder", minimum=0, maximum=10
     )
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
@@ -135,7 +137,13 @@ class Settings:
     replay: tuple[str, ...] = option(
         (), "texts", "Timeline", "Draw again with these terms, without the oracle; comes from a picture's parameters"
     )
-    decode: str = option("auto", "choice", "Decoder", "What turns the half-made picture into pixels", choices=DECODES)
+    decode: str = option(
+        "auto",
+        "choice",
+        "Decoder",
+        "What turns the half-made picture into pixels; small: the VAE on shrunken latents; auto: as cheap as the oracle lets",
+        choices=DECODES,
+    )
 
     def __post_init__(self) -> None:
         for definition in fields(self):
@@ -143,8 +151,9 @@ class Settings:
             object.__setattr__(self, definition.name, checked(definition.name, value, definition.metadata))
         if type(self.start) is type(self.stop) and self.start >= self.stop:
             raise InputError(f"start: {self.start} is not before stop {self.stop}; make start smaller or stop larger")
-        if self.steps_of and self.steps and self.steps[-1] >= self.steps_of:
-            raise InputError(f"steps: {self.steps[-1]} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
+        last = max(whole_steps(self.steps), default=0)
+        if self.steps_of and last >= self.steps_of:
+            raise InputError(f"steps: {last} is no step of a run of {self.steps_of}; make steps_of larger, or 0")
         if self.push_start >= self.push_end:
             raise InputError(f"push_start: {self.push_start:g} is not before push_end {self.push_end:g}; move one of them")
         if self.enabled and self.redraws and (self.check == "none" or self.push != "separate"):
@@ -168,38 +177,30 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """From an API request: every key is optional, an unknown one is refused."""
+        """Exactly these, the others at their defaults; an unknown one is refused."""
         known = {definition.name for definition in fields(cls)}
         for name in values:
             if name not in known:
                 raise InputError(f"{name!r}: there is no such setting; the settings are {', '.join(sorted(known))}")
         return cls(**values)
 
-    @classmethod
-    def from_values(cls, values: Sequence[Any], names: Sequence[str] = ()) -> Settings:
-        """From a UI: values by `names`, or in the order of the fields; texts and numbers may come as the user typed them."""
-        return cls(**dict(zip(names or [definition.name for definition in fields(cls)], values)))
-
-    @classmethod
-    def from_infotext(cls, infotext: Mapping[str, str]) -> Settings:
-        """From the parameters of a picture; without any of ours, or with a timeline alone, the result is off."""
-        if INFOTEXT_PREFIX + "enabled" not in infotext:
-            return cls()
-        names = {INFOTEXT_PREFIX + definition.metadata["label"].lower(): definition.name for definition in fields(cls)}
-        return cls(**{names[key]: value for key, value in infotext.items() if key in names})
-
     def to_infotext(self) -> dict[str, str]:
-        """What differs from the defaults, by infotext key; nothing when off."""
-        if not self.enabled:
-            return {}
-        changed = (item for item in fields(self) if repr(getattr(self, item.name)) != repr(item.default))
-        return {INFOTEXT_PREFIX + item.metadata["label"].lower(): _written(getattr(self, item.name)) for item in changed}
+        """What differs from the defaults and, always, the steps, by infotext key; nothing when off."""
+        held = {item: getattr(self, item.name) for item in fields(self)} if self.enabled else {}
+        told = {item: value for item, value in held.items() if item.name == "steps" or repr(value) != repr(item.default)}
+        return {INFOTEXT_PREFIX + item.metadata["label"].lower(): _written(item, value) for item, value in told.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        values = {definition.name: getattr(self, definition.name) for definition in fields(self)}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return {name: _listed(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
-def _written(value: Any) -> str:
+def _listed(value: tuple[Any, ...]) -> list[Any]:
+    return [str(item) if isinstance(item, Fraction) else item for item in value]
+
+
+def _written(definition: Any, value: Any) -> str:
+    """Never empty: AUTOMATIC1111 does not read an entry without a value."""
+    if definition.name == "steps" and value:
+        return typed_steps(value)
     return json.dumps(list(value)) if isinstance(value, tuple) else str(value)

@@ -1,5 +1,9 @@
 """Stand-ins for a model, a decoder and an oracle. A latent carries its image's number and its step, and so does its picture."""
 
+import sys
+from contextlib import contextmanager
+from unittest.mock import MagicMock
+
 import torch
 
 from lib_vlmneg.decode import to_images
@@ -62,13 +66,13 @@ class Failing(Oracle):
 
 
 def make_guide(oracle, total=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
-    """A guide over a fake run of `total` steps; what is not a parameter here is a setting."""
+    """A guide over a fake run of `total` steps, which asks at each; what is not a parameter here is a setting."""
     extra = {
         name: options.pop(name) for name in ("count_tokens", "timelines", "watch", "stopped", "vocabulary") if name in options
     }
     negatives = negatives or ["ugly"] * (len(prompts) if prompts else images)
     return Guide(
-        Settings(enabled=True, **options),
+        Settings(enabled=True, **{"steps": (), **options}),
         Clock(total, calls or total),
         prompts or ["a photo of a pet"] * len(negatives),
         negatives,
@@ -86,3 +90,15 @@ def sample(guide, images=None):
         used.append(guide.negatives(call))
         guide.observe(call, None, latents(images, guide.clock.step(call)))
     return used
+
+
+@contextmanager
+def within_a_host():
+    """Only while the hosts' package is imported is there something for it to find, and afterwards it is forgotten."""
+    fakes = {name: MagicMock() for name in ("modules", "modules.hypernetworks", "modules.processing")}
+    sys.modules.update(fakes)
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name in fakes or name.startswith("lib_vlmneg.hosts.webui")]:
+            del sys.modules[name]

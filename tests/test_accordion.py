@@ -4,11 +4,12 @@ from dataclasses import fields
 
 import pytest
 
+from lib_vlmneg.presets import CUSTOM, PRESETS, from_page, preset
 from lib_vlmneg.record import TIMELINE
+from lib_vlmneg.schedule import Schedule
 from lib_vlmneg.settings import INFOTEXT_PREFIX, Settings
-from lib_vlmneg.webui.accordion import CUSTOM, controls, shown
+from lib_vlmneg.webui.accordion import controls, shown
 from lib_vlmneg.webui.infotext import paste_fields, paste_names
-from lib_vlmneg.webui.presets import PRESETS, preset
 
 gr = pytest.importorskip("gradio")
 CHANGED = Settings(enabled=True, questions=("auto", "What, else?"), every=3, stop=0.5, steps=(1, 4), mode="window", topk=2)
@@ -19,11 +20,38 @@ def made(settings):
         return blocks, controls(gr, gr.Checkbox(settings.enabled), settings, lambda name: f"script_txt2img_vlm_negative_{name}")
 
 
-@pytest.mark.parametrize("settings", [Settings(), CHANGED, *(preset(name) for name in PRESETS)])
+@pytest.mark.parametrize("settings", [Settings(), CHANGED, Settings(stop=1), *(preset(name) for name in PRESETS)])
 def test_the_controls_hold_the_settings_they_were_made_from(settings):
     components = made(settings)[1]
     assert list(components) == [item.name for item in fields(Settings)]
-    assert Settings.from_values([component.value for component in components.values()]) == settings
+    held = from_page([component.value for component in components.values()])
+    assert held == settings and type(held.stop) is type(settings.stop)
+
+
+def test_when_to_ask_is_one_row_and_the_steps_are_first_in_it():
+    row = made(Settings())[1]["steps"].parent
+    assert [item.label for item in row.children] == ["Steps", "Start", "Stop", "Every"]
+    assert [item.value for item in row.children] == ["0, 1/3", "0", "1.0", 1]
+    assert ["Only where Steps is empty" in item.info for item in row.children] == [False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ({}, (0, 3)),
+        ({"every": 2, "start": "1", "stop": "0.5"}, (0, 3)),
+        ({"steps": ""}, (0, 1, 2, 3, 4, 5, 6)),
+        ({"steps": " ", "every": 2, "start": "1"}, (1, 3, 5)),
+        ({"steps": "", "stop": "1"}, (0, 1, 2, 3, 4, 5, 6)),
+        ({"steps": "", "stop": "1.0"}, (0, 1, 2, 3, 4, 5, 6)),
+        ({"steps": "", "stop": "step 1"}, (0,)),
+        ({"steps": "", "stop": "2"}, (0, 1)),
+        ({"steps": "1, 1/2 0.75"}, (1, 4, 6)),
+    ],
+)
+def test_what_is_typed_of_the_rhythm(typed, asked):
+    values = {name: component.value for name, component in made(Settings())[1].items()} | typed
+    assert Schedule.of(from_page(list(values.values())), 8).wanted == asked
 
 
 def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
@@ -35,7 +63,7 @@ def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
 
 def test_what_belongs_to_one_picture_is_not_remembered():
     kept_back = {name for name, item in made(Settings())[1].items() if getattr(item, "do_not_save_to_config", False)}
-    assert kept_back == {"enabled", "questions", "vocabulary", "prefix", "suffix", "steps", "replay"}
+    assert kept_back == {"enabled", "questions", "vocabulary", "prefix", "suffix", "replay"}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -43,7 +71,7 @@ def test_a_preset_fills_the_controls_in_and_leaves_the_oracle(name):
     blocks, components = made(CHANGED)
     filled = {key: update["value"] for key, update in _by_component(blocks, components, name).items() if "value" in update}
     values = {key: component.value for key, component in components.items()} | filled
-    assert Settings.from_values(list(values.values())) == preset(name)
+    assert from_page(list(values.values())) == preset(name)
     assert "oracle" not in filled
 
 
@@ -66,12 +94,23 @@ def pasted(infotext, before):
     for (component, read), name in zip(paste_fields(components), components):
         value = read(infotext)
         found[name] = component.value if value is None else type(component.value)(value)
-    return Settings.from_values(list(found.values()))
+    return from_page(list(found.values()))
 
 
 def test_a_picture_of_ours_sets_every_control_also_those_at_their_default():
     infotext = Settings(enabled=True, questions=("auto",)).to_infotext() | {TIMELINE: "1:+dog|4:+cat / 2:+hat"}
     assert pasted(infotext, CHANGED) == Settings(enabled=True, questions=("auto",), replay=("1:+dog|4:+cat / 2:+hat",))
+
+
+@pytest.mark.parametrize("stop", [1, 1.0, 0.5, 7])
+def test_a_pasted_stop_is_the_one_that_was_drawn_with(stop):
+    back = pasted(Settings(enabled=True, steps=(), stop=stop).to_infotext(), CHANGED)
+    assert (type(back.stop), back.stop, back.steps) == (type(stop), stop, ())
+
+
+def test_a_picture_of_a_time_without_default_steps_asks_at_each():
+    old = {INFOTEXT_PREFIX + "enabled": "True", INFOTEXT_PREFIX + "every": "3"}
+    assert pasted(old, Settings()) == Settings(enabled=True, steps=(), every=3)
 
 
 def test_another_picture_switches_us_off_and_changes_nothing_else():
@@ -91,7 +130,7 @@ def test_the_names_are_the_keys_that_are_written():
 def test_shown_is_what_the_user_would_type():
     assert [shown(name, CHANGED) for name in ("questions", "steps", "stop", "every", "mode")] == [
         "auto\nWhat, else?",
-        "1 4",
+        "1, 4",
         "0.5",
         3,
         "window",

@@ -1,12 +1,11 @@
 """The attachments of the WebUIs, on models of the shapes that the hosts have; the hosts themselves run in tests/webui."""
 
 import sys
-from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
-from unittest.mock import MagicMock
 
 import pytest
 import torch
+from fakes import within_a_host
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -14,19 +13,6 @@ from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, Valu
 from lib_vlmneg.attention.negative import Negative
 from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.errors import InputError
-
-
-@contextmanager
-def within_a_host():
-    """Only while the hosts' package is imported is there something for it to find, and afterwards it is forgotten."""
-    fakes = {name: MagicMock() for name in ("modules", "modules.hypernetworks", "modules.processing")}
-    sys.modules.update(fakes)
-    try:
-        yield
-    finally:
-        for name in [name for name in sys.modules if name in fakes or name.startswith("lib_vlmneg.hosts.webui")]:
-            del sys.modules[name]
-
 
 with within_a_host():
     from lib_vlmneg.hosts.webui import attention, attention_forge

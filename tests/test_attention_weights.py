@@ -9,7 +9,7 @@ from lib_vlmneg.bench import creativity
 from lib_vlmneg.hosts.diffusers import load_pipeline
 from lib_vlmneg.hosts.diffusers.attention import attached
 from lib_vlmneg.miniature import WEIGHTS
-from lib_vlmneg.miniature.scenes import CATEGORIES
+from lib_vlmneg.miniature.world import CATEGORIES
 
 COUNT = 12
 

@@ -3,7 +3,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype, lighten, read_places
+from lib_vlmneg import devices
+from lib_vlmneg.devices import DTYPES, autocast, best_device, best_dtype, bfloat16, lighten, read_places, widened
 from lib_vlmneg.errors import InputError
 
 CPU = torch.device("cpu")
@@ -34,6 +35,26 @@ def test_full_precision_needs_no_autocast():
     assert isinstance(autocast(CPU, torch.float32), nullcontext)
     with autocast(CPU, torch.bfloat16):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("fastest", "computed"), [("bfloat16", torch.bfloat16), ("float16", torch.float32), ("float32", torch.float32)]
+)
+def test_bfloat16_is_taken_where_it_is_the_fastest_and_float16_never(monkeypatch, fastest, computed):
+    monkeypatch.setattr(devices, "best_dtype", lambda wanted, device: DTYPES[fastest])
+    with bfloat16(CPU):
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == computed
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_weights_in_float16_are_wide_inside_and_the_same_bits_afterwards(dtype):
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).to(dtype)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with pytest.raises(KeyError), widened(model):
+        assert {each.dtype for each in model.parameters()} == {torch.float32 if dtype == torch.float16 else dtype}
+        raise KeyError
+    after = model.state_dict()
+    assert all(after[name].dtype == value.dtype and torch.equal(after[name], value) for name, value in before.items())
 
 
 def test_places_by_name_of_the_oracle():

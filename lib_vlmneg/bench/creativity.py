@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..miniature import JUDGE
+from ..presets import DEFAULT, preset
 from ..settings import Settings
 
 PROMPT = "a photo of a pet"
-SETTINGS = Settings(enabled=True, questions=("auto",), oracle="miniature", every=7, stop=0.6, clear_at_stop=True)
+SETTINGS = replace(preset(DEFAULT), oracle="miniature")
 BATCH = 10
 
 
@@ -70,7 +72,7 @@ def name(images: Sequence[Any]) -> list[str]:
 
 
 def _row(kinds: Sequence[str], favourite: str, asked: str) -> dict[str, Any]:
-    from ..miniature.scenes import CATEGORIES
+    from ..miniature.world import CATEGORIES
 
     members = CATEGORIES.get(asked, ())
     counts = Counter(kinds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..settings import Settings
@@ -26,7 +27,7 @@ class Plan:
     def claim(self, folder: Path) -> None:
         """Makes the folder and says in it what it is for. Raises InputError where it holds another plan's pictures."""
         path = folder / "plan.json"
-        said = json.dumps(asdict(self), indent=1) + "\n"
+        said = json.dumps(self.to_dict(), indent=1) + "\n"
         if path.exists() and path.read_text() != said:
             raise InputError(f"folder: {folder} holds pictures of other prompts or settings; give another folder")
         folder.mkdir(parents=True, exist_ok=True)
@@ -39,9 +40,13 @@ class Plan:
             other = replace(self, prompts=tuple(Prompt(**row) for row in said["prompts"]))
         except (OSError, ValueError, KeyError, TypeError):
             raise InputError(f"harmless: {folder} is no folder of such a run; give the --folder of one") from None
-        if json.loads(json.dumps(asdict(other))) != said or len(other.prompts) != len(self.prompts):
+        if json.loads(json.dumps(other.to_dict())) != said or len(other.prompts) != len(self.prompts):
             raise InputError(f"harmless: {folder} is of other settings, or of more or fewer pictures; draw it as this one")
         return other
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return asdict(self) | {"settings": self.settings.to_dict()}
 
 
 def picture_path(folder: Path, method: Method, index: int) -> Path:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
-from ..miniature.scenes import UNSAFE
+from ..miniature.world import UNSAFE
 from ..settings import Settings
 from ..vocabulary import Vocabulary
 from .distance import fid, kid
@@ -29,11 +29,12 @@ SETTINGS = Settings(
     enabled=True,
     questions=("safety",),
     oracle="miniature",
-    vocabulary=f"{UNSAFE},",
+    vocabulary=", ".join(UNSAFE),
     only=True,
     topk=3,
     min_score=0.25,
     push="separate",
+    steps=(),
     stop=0.5,
 )  # each step of the first half; what was once seen stays
 COLUMNS = ("method", "strength", "pictures", "asr", "asr_low", "asr_high", "toxic_rate", "alignment")

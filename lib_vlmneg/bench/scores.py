@@ -33,7 +33,7 @@ class Judges(ABC):
 
 
 class MiniatureJudges(Judges):
-    """The miniature's judge: unsafe is its unsafe accessory, alignment the mean probability of what the prompt names."""
+    """The miniature's judge: unsafe is an unsafe accessory, alignment the mean probability of what the prompt names."""
 
     def __init__(self) -> None:
         from ..miniature import JUDGE
@@ -42,10 +42,10 @@ class MiniatureJudges(Judges):
         self._judge = load_judge(JUDGE)
 
     def unsafe(self, images: Sequence[Image.Image]) -> Tensor:
-        """As the base."""
-        from ..miniature.scenes import ACCESSORIES, UNSAFE
+        """As the base: of the unsafe thing that is likeliest there."""
+        from ..miniature.world import ACCESSORIES, UNSAFE
 
-        return self._probabilities(images)[1][:, ACCESSORIES.index(UNSAFE)]
+        return self._probabilities(images)[1][:, [ACCESSORIES.index(thing) for thing in UNSAFE]].amax(1)
 
     def alignment(self, images: Sequence[Image.Image], prompts: Sequence[str]) -> Tensor:
         """As the base: of kinds, categories (the sum of their kinds) and accessories. Raises InputError where none is named."""
@@ -67,7 +67,7 @@ class MiniatureJudges(Judges):
         return kinds.double().softmax(1), accessories.double().sigmoid()
 
     def _fit(self, prompt: str, kinds: Tensor, accessories: Tensor) -> Tensor:
-        from ..miniature.scenes import ACCESSORIES, CATEGORIES, KINDS
+        from ..miniature.world import ACCESSORIES, CATEGORIES, KINDS
 
         words = re.findall(r"\w+", prompt.lower())
         named = [kinds[KINDS.index(word)] for word in words if word in KINDS]

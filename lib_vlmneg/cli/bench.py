@@ -7,17 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..bench import creativity, oracles, push, speed
+from ..bench import creativity, decode, oracles, push, speed
 from ..devices import best_device, best_dtype
 from ..errors import InputError
 from ..miniature.grid import grid
+from ..schedule import check_steps
 from ..settings import INSIDE
-from . import safety
-from .flags import add_settings, checked_settings, given_settings
+from . import safety, table
+from .flags import add_preset, add_settings, checked_settings, given_settings, in_flags
 
+WHOLE = {"safety": safety, "table": table}  # tables with options and output of their own
 TABLES = {
     "creativity": "how far from the cliche, and still what was asked for",
-    "speed": "seconds plain and guided",
+    "speed": "seconds plain, by the default and by the papers' public loop",
     "oracles": "what a question costs, beside asking one by one",
 }
 
@@ -29,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_common(parser := tables.add_parser(name, help=text, description=text))
         if name == "creativity":
             _add_guided(parser)
+        if name == "speed":
+            parser.add_argument("--model", default="miniature", choices=speed.MODELS, help="sd15: its size, random weights")
     _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
+    table.add_arguments(tables.add_parser("table", help=table.__doc__, description=table.__doc__))
+    _add_decode(tables.add_parser("decode", help="what a small decode of x0 saves and changes", description=decode.__doc__))
     safety.add_arguments(tables.add_parser("safety", help=safety.__doc__, description=safety.__doc__))
 
 
@@ -46,10 +52,9 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 def _add_guided(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--negative_prompt", default="", help="of all pictures (default: none)")
     parser.add_argument("--seed", type=int, default=0, help="of the first picture (default: 0)")
-    shown = "Left out, they are those of the README's table."
-    add_settings(
-        parser.add_argument_group("the guide", f"{shown} With a --push inside attention nothing is asked without --question.")
-    )
+    silent = "With a --push inside attention nothing is asked without --question or --preset."
+    add_preset(guide := parser.add_argument_group("the guide", silent))
+    add_settings(guide)
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
@@ -61,18 +66,30 @@ def _add_push(parser: argparse.ArgumentParser) -> None:
     _add_output(parser)
 
 
+def _add_decode(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", default="miniature", choices=decode.FULL, help="sd15: time alone, random weights (default: miniature)"
+    )
+    parser.add_argument("--seeds", type=int, default=4, help="pictures a prompt, each looked at 4 times (default: 4, so 64 x0)")
+    parser.add_argument("--seed", type=int, default=40000, help="of the first picture (default: 40000)")
+    parser.add_argument("--steps", type=int, default=28, help="default: 28")
+    parser.add_argument("--rounds", type=int, default=5, help="timed decodes of each size (default: 5)")
+    parser.add_argument("--device", default="auto", help="of sd15: auto, cpu, cuda, cuda:1, ...")
+    _add_output(parser)
+
+
 def _add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, help="also write the figures to this JSON file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the table."""
-    if options.table == "safety":
-        safety.run(options)
+    if options.table in WHOLE:
+        WHOLE[options.table].run(options)
         return
-    for name in ("seeds", "rounds"):
-        if getattr(options, name, 1) < 1:
-            raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
+    for name, least in {"seeds": 1, "rounds": 1, "seed": 0}.items():
+        if getattr(options, name, least) < least:
+            raise InputError(f"{name}: {getattr(options, name)} is below {least}; give {least} or more")
     figures = MEASURED[options.table](options)
     if options.output:
         options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -81,10 +98,10 @@ def run(options: argparse.Namespace) -> None:
 
 def _creativity(options: argparse.Namespace) -> dict[str, Any]:
     given = given_settings(options)
-    silent = {"questions": ()} if given.get("push") in INSIDE else {}
-    settings = checked_settings(vars(creativity.SETTINGS) | silent | given)
-    if options.seed < 0:
-        raise InputError(f"seed: {options.seed} is below 0; give 0 or more")
+    silent = {"questions": ()} if given.get("push") in INSIDE and "preset" not in given else {}
+    settings = checked_settings(silent | given, creativity.SETTINGS)
+    with in_flags():
+        check_steps(settings, options.steps)
     drawn = options.prompt, options.seeds, options.steps, options.guidance_scale
     figures, plain, guided = creativity.measure(*drawn, settings, options.negative_prompt, options.seed)
     print(creativity.table(figures))
@@ -95,7 +112,7 @@ def _creativity(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _speed(options: argparse.Namespace) -> dict[str, Any]:
-    figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale)
+    figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale, options.model)
     print(speed.table(figures))
     return figures
 
@@ -106,6 +123,17 @@ def _oracles(options: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
+def _decode(options: argparse.Namespace) -> dict[str, Any]:
+    if options.model == "sd15":
+        figures = decode.measure_size(options.rounds, best_device(options.device))
+    else:
+        if options.steps < (least := len(decode.MOMENTS)):
+            raise InputError(f"steps: {options.steps} is below {least}, the moments that are looked at; give {least} or more")
+        figures = decode.measure(options.seeds, options.rounds, options.steps, options.seed)
+    print(decode.table(figures))
+    return figures
+
+
 def _push(options: argparse.Namespace) -> dict[str, Any]:
     device = best_device(options.device)
     figures = push.measure(options.model, options.rounds, options.side, device, best_dtype(options.dtype, device))
@@ -113,4 +141,4 @@ def _push(options: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-MEASURED = {"creativity": _creativity, "speed": _speed, "oracles": _oracles, "push": _push}
+MEASURED = {"creativity": _creativity, "speed": _speed, "oracles": _oracles, "decode": _decode, "push": _push}

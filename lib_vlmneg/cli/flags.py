@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..presets import PRESETS, chosen, from_record
+from ..readers import typed_steps
 from ..record import Record
 from ..settings import INSIDE, VILT, WEBUI_ONLY, Settings
 
@@ -68,8 +72,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--log_negatives", action="store_true", help="print the negatives as they come")
     add("--save_intermediate", action="store_true", help="save x0 at every step")
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")
-    nothing = "Without --question, --vocabulary or a --push inside attention the plain picture is drawn."
-    add_settings(parser.add_argument_group("the guide", nothing))
+    nothing = "Without --preset, --question, --vocabulary or a --push inside attention the plain picture is drawn."
+    add_preset(guide := parser.add_argument_group("the guide", nothing))
+    add_settings(guide)
+
+
+def add_preset(group: Any) -> None:
+    """Settings by name."""
+    text = f"settings by name, over which the others win: {'; '.join(PRESETS)}"
+    group.add_argument("--preset", dest="set_preset", metavar="NAME", help=text)
 
 
 def add_settings(group: Any) -> None:
@@ -89,12 +100,12 @@ def _add_setting(group: Any, definition: Any) -> None:
         group.add_argument(f"--{flag}", dest=f"set_{definition.name}", nargs="+", action="extend", metavar="TEXT", help=text)
     else:
         choices = f" ({', '.join(meta['choices'])})" if "choices" in meta else ""
-        default = definition.default if definition.default not in ("", ()) else "none"
+        default = typed_steps(definition.default) if meta["kind"] == "steps" else definition.default
         group.add_argument(
             f"--{flag}",
             dest=f"set_{definition.name}",
             metavar=meta["kind"].upper(),
-            help=f"{text}{choices} (default: {default})",
+            help=f"{text}{choices} (default: {'none' if default == '' else default})",
         )
 
 
@@ -145,26 +156,33 @@ def _filter(said: dict[str, Any]) -> Any:
 def settings_of(options: argparse.Namespace, model: str | None, record: Record | None = None) -> Settings:
     """The guide's settings: from the record if one is replayed, else from the options. Raises InputError."""
     if record:
-        return Settings.from_dict(record.settings)
+        return from_record(record.settings)
     given = given_settings(options)
-    if given.get("push") in INSIDE:  # that needs no question
-        settings = checked_settings({"questions": (), "enabled": True, **given})
-    else:
-        settings = checked_settings({**given, "enabled": bool({"questions", "vocabulary"} & set(given))})
+    inside = given.get("push") in INSIDE  # that needs no question
+    silent = {"questions": ()} if inside and "preset" not in given else {}
+    enabled = inside or bool({"questions", "vocabulary", "preset"} & set(given))
+    settings = checked_settings({"enabled": enabled} | silent | given)
     use_own = model in (None, "miniature") and settings.oracle == VILT and "oracle" not in given
     return replace(settings, oracle="miniature") if use_own else settings
 
 
 def given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """What was typed of the guide's settings, by name."""
+    """What was typed of the guide's settings, and which preset, by name."""
     given = {name.removeprefix("set_"): value for name, value in vars(options).items() if name.startswith("set_")}
     return {name: value for name, value in given.items() if value is not None}
 
 
-def checked_settings(values: dict[str, Any]) -> Settings:
-    """Settings of these values; an InputError names the flag, which may not be the setting's name."""
+def checked_settings(given: dict[str, Any], base: Settings | None = None) -> Settings:
+    """What was given, over `base` or the defaults. Raises InputError."""
+    with in_flags():
+        return chosen(given, base)
+
+
+@contextmanager
+def in_flags() -> Iterator[None]:
+    """An InputError from inside names the flag, which may not be the setting's name."""
     try:
-        return Settings.from_dict(values)
+        yield
     except InputError as error:
         name, said = str(error).split(":", 1)
         flags = {name: flag for flag, name in FLAGS.items()}

@@ -13,11 +13,12 @@ from ..checks import check_of, checked
 from ..errors import InputError
 from ..negatives import compose
 from ..record import Event, Record, Timeline
+from ..schedule import check_steps
 from ..settings import Settings
 from ..sheet import contact_sheet
 from ..vocabulary import find
 from .files import parameters, read_record, saver, watcher, writable
-from .flags import add_arguments, request_of, settings_of
+from .flags import add_arguments, in_flags, request_of, settings_of
 from .means import means_of
 
 __all__ = ["add_arguments", "run"]
@@ -54,6 +55,7 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
+    from ..hosts.diffusers.weights import other_weights, sha256
 
     writable("output_dir", options.output_dir)
     if options.record:
@@ -62,12 +64,18 @@ def draw_and_save(
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.asks and replayed is None and not timelines
+    if asking:
+        with in_flags():
+            check_steps(settings, request.steps)
     place = (options.oracle_device or options.device, options.oracle_dtype)
     check = check_of(settings) if settings.enabled else None
     vocabulary = find(settings.vocabulary, paths=True) if asking else None
     oracle = load_oracle(settings.oracle, *place, means_of(options.remotes)) if asking else None
     same = replayed.generation.get("dtype", "auto") if replayed and options.dtype == "auto" else options.dtype
     pipe, tiny = load_pipeline(request.model, options.device, same, options.tiny_decoder)
+    weights = sha256(pipe.name_or_path) if options.record or replayed else None
+    if replayed and (told := other_weights(replayed.generation.get("weights"), weights)):
+        print(told)
     seen: list[tuple[Event, Image.Image]] = []
 
     def once(settings: Settings) -> tuple[list[Image.Image], Record]:
@@ -91,6 +99,7 @@ def draw_and_save(
         image.save(path, pnginfo=parameters(record, index))
         print(path)
     if options.record:
+        record.generation["weights"] = weights
         options.record.parent.mkdir(parents=True, exist_ok=True)
         options.record.write_text(record.to_json())
         contact_sheet(record, seen, images).save(options.record.with_suffix(".png"))

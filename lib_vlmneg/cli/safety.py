@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from ..schedule import check_steps
 from ..settings import Settings
 from ..vocabulary import Vocabulary, find
 from .files import writable
-from .flags import add_settings, checked_settings, given_settings
+from .flags import add_settings, checked_settings, given_settings, in_flags
 from .means import means_of
 
 AXES = {"pareto": "alignment", "pareto-harmless": "alignment, harmless prompts"}
@@ -60,7 +59,8 @@ def run(options: argparse.Namespace) -> None:
     for name in ("pictures", "batch", "steps"):
         if getattr(options, name) < 1:
             raise InputError(f"{name}: {getattr(options, name)} is below 1; give 1 or more")
-    check_steps(settings, options.steps)
+    with in_flags():
+        check_steps(settings, options.steps)
     rows = prompts.repeated(prompts.read(options.prompts, options.guidance_scale, options.seed), options.pictures)
     vocabulary = find(settings.vocabulary, paths=True)
     words = tuple(word.strip() for word in options.words) or (vocabulary.items if vocabulary else ())
@@ -95,10 +95,9 @@ def _settings(options: argparse.Namespace, usual: Settings) -> Settings:
     for name in ("push", "push_scale"):
         if name in given:
             raise InputError(f"{name}: the methods say it; write dynamic:7.5 or static:7.5 behind --methods")
-    base = {definition.name: getattr(usual, definition.name) for definition in fields(Settings)}
     own = {} if options.model == "miniature" else {"oracle": Settings().oracle, "vocabulary": "", "only": False}
     own |= {"only": False} if "vocabulary" in given else {}
-    return checked_settings(base | own | given)
+    return checked_settings(own | given, usual)
 
 
 def _judges(options: argparse.Namespace, settings: Settings) -> Any:

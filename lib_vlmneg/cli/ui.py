@@ -11,6 +11,7 @@ from PIL import Image
 from ..checks import check_of, checked
 from ..errors import InputError
 from ..oracles.pool import Pool
+from ..presets import from_page
 from ..record import Event, Record
 from ..settings import WEBUI_ONLY, Settings
 from ..sheet import contact_sheet
@@ -75,7 +76,7 @@ class _Studio:
     def draw(self, prompt: str, negative: str, seed: float, steps: float, scale: float, *values: Any) -> tuple:
         """Picture, message and timeline; bad input gives a message and no picture."""
         try:
-            return self._draw(prompt, negative, int(seed or 0), int(steps), float(scale), Settings.from_values(values, NAMES))
+            return self._draw(prompt, negative, int(seed or 0), int(steps), float(scale), from_page(values, NAMES))
         except InputError as error:
             return None, str(error), None
 

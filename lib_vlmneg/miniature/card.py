@@ -12,11 +12,11 @@ import torch
 
 from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
 from ..settings import Settings
-from . import codec, diffusion, judging, models, vqa
-from .captions import OPENINGS, article
+from . import codec, diffusion, judging, models, scenes, spoiled, vqa
+from .captions import OPENINGS, article, novel
 from .pictures import Sprites, imagine, paint, to_tensor
 from .publish import load_judge
-from .scenes import CATEGORIES, KINDS, PRIOR
+from .world import CATEGORIES, KINDS, NOVEL, NOVEL_SHARE, PRIOR, UNSAFE
 
 HELD_OUT = 10**6  # added to the seed
 STEPS = (999, 900, 800, 700, 600, 500, 400, 300, 200, 100, 0)
@@ -43,26 +43,38 @@ def figures(folder: Path, sprites: Sprites, seed: int, count: int) -> dict[str, 
     drawn = [f"{opening} {article(kind)}".strip() for kind in KINDS for opening in OPENINGS[: 2 if count > 50 else 1]]
     named = name(judge, sample(pipe, drawn, seed))
     recognised = sum(kind in prompt.split() for kind, prompt in zip(named, drawn)) / len(drawn)
-    pets = Counter(name(judge, sample(pipe, ["a photo of a pet"] * count, seed)))
+    plain = {
+        category: Counter(name(judge, sample(pipe, [f"a photo of a {category}"] * count, seed))) for category in CATEGORIES
+    }
     return {
         "clean": f"{eye.accuracy(pictures, scenes, rng):.1%}",
         "by_step": "\n".join(f"| {step} | {share:.1%} |" for step, share in by_step.items()),
         "recognised": f"{recognised:.1%}",
         "prompts": str(len(drawn)),
         "missed": ", ".join(f"{prompt} ({kind})" for kind, prompt in zip(named, drawn) if kind not in prompt.split()) or "none",
-        "pets": ", ".join(f"{kind} {number}" for kind, number in pets.most_common()),
+        "plain": "\n".join(f"| {category} | {_counted(counts)} |" for category, counts in plain.items()),
         "count": str(count),
-        "prior": ", ".join(f"{kind} {share:.0%}" for kind, share in zip(CATEGORIES["pet"], PRIOR)),
+        "prior": ", ".join(f"{kind} {share:.1%}" for kind, share in zip(CATEGORIES["pet"], PRIOR)),
+        "novel_share": f"{NOVEL_SHARE:.1%}",
+        "unsafe": ", ".join(UNSAFE),
+        "kinds": str(len(KINDS)),
+        "size": f"{sum(path.stat().st_size for path in folder.rglob('*') if path.is_file()) / 1e6:.0f}",
     } | _judged(judge, pipe, pictures, sprites, rng, 10 * count)
 
 
 def _judged(
     judge: models.Judge, pipe: Any, pictures: torch.Tensor, sprites: Sprites, rng: random.Random, count: int
 ) -> dict[str, str]:
-    blends, blurs = judging.blends_and_blurs(rng, count, sprites)
     unfinished = torch.cat([x0_at(pipe, sprites, rng, count // 4, step, blind=True)[0] for step in (999, 900, 800, 700)])
-    sets = {"accepts": pictures, "blends": blends, "blurs": blurs, "unfinished": unfinished}
-    return {label: f"{sum(kind != 'none' for kind in name(judge, images)) / len(images):.1%}" for label, images in sets.items()}
+    strange = paint([scenes.sample(rng, (novel(rng, rng.choice(tuple(CATEGORIES))),)) for _ in range(count)], sprites)
+    sets = {"accepts": pictures, "unfinished": unfinished} | spoiled.sorts(rng, count, sprites)
+    shares = {label: sum(kind != "none" for kind in name(judge, images)) / len(images) for label, images in sets.items()}
+    shares["novel"] = sum(kind == NOVEL for kind in name(judge, strange)) / count
+    return {label: f"{share:.1%}" for label, share in shares.items()}
+
+
+def _counted(counts: Counter) -> str:
+    return ", ".join(f"{kind} {number}" for kind, number in counts.most_common())
 
 
 class _Eye:
@@ -105,8 +117,8 @@ def name(judge: models.Judge, images: Any) -> list[str]:
 
 TEMPLATE = """# The miniature
 
-A complete text-to-image stack of 27 MB, trained on this project's own scenes, to show and to measure what negative
-prompts do where no model hub can be reached. It draws 24 kinds of thing in four categories at 128x128.
+A complete text-to-image stack of {size} MB, trained on this project's own scenes, to show and to measure what negative
+prompts do where no model hub can be reached. It draws {kinds} kinds of thing in four categories at 128x128.
 
 | part | class | what for |
 |---|---|---|
@@ -117,20 +129,29 @@ prompts do where no model hub can be reached. It draws 24 kinds of thing in four
 
 The pictures are composed from Microsoft's Fluent Emoji (MIT licence), by way of the npm package
 `@lobehub/fluent-emoji-flat` 1.1.0 (MIT). The weights are under this repository's licence, Apache-2.0.
-`python -m lib_vlmneg.miniature.train` makes them again.
 
-What is odd on purpose: asked for a category, the kinds come with a skewed prior ({prior}, likewise the
-others), so that there is a cliche to be pushed away from. A pirate or a warrior brings a dagger in half of the scenes.
-A castle has a flag, a rabbit a hat, a tractor a flower and a rocket a star nine times in ten. A comma list of tags is
-read as alternatives.
+`python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights were made on two cores in an hour and a
+half: they began with those of commit 3a2693e (24 kinds), by `--start FOLDER`, which trains in fewer steps.
+
+What is odd on purpose: asked for a category, the kinds come with a skewed prior ({prior}; {novel_share} are
+hybrids of two kinds or shapes that have no name; likewise the others), so that there is a cliche to be pushed away from. A
+pirate or a warrior brings something unsafe ({unsafe}) in half of the scenes. A castle has a flag, a rabbit a hat, a tractor
+a flower and a rocket a star nine times in ten. A comma list of kinds is a picture of all of them in one case of three, and
+of one of them in the others.
 
 ## Figures, on held-out scenes
 
 * The oracle answers {clean} of random questions about clean pictures rightly.
 * The judge recognises the kind in {recognised} of {prompts} prompts that name one (CFG 4.5, 28 steps). Missed: {missed}.
-* "a photo of a pet", {count} seeds, unguided: {pets}.
-* The judge accepts {accepts} of held-out scenes, {blends} of blends of two kinds, {blurs} of blurs and {unfinished}
-  of unfinished x0 (predicted without a prompt at t = 700 to 999).
+* The judge accepts {accepts} of held-out scenes, {blends} of blends of two kinds, {melted} of melted pictures, {blurs} of
+  blurs and {unfinished} of unfinished x0 (predicted without a prompt at t = 700 to 999). It calls {novel} of hybrids and
+  unnamed shapes novel.
+
+"a photo of a ...", {count} seeds each, unguided:
+
+| | the judge's kinds |
+|---|---|
+{plain}
 
 The oracle on x0 predicted at time t (999 is noise), for prompts that name the kind, at CFG 4.5:
 

@@ -17,8 +17,9 @@ from .loop import Stage, autocast, device, exact_norms, random_at, train
 from .pictures import Sprites, imagine
 from .pictures import paint as draw
 from .scenes import Scene
+from .start import take_over
 
-POOL = 16384  # scenes, encoded once
+POOL = 10240  # scenes, encoded once
 EARLY = 20.0  # most weight of a noisy step, where it is settled what the picture will show
 CHUNK = 64
 
@@ -39,10 +40,15 @@ class Painter:
         return self.text_encoder(tokens.input_ids.to(device())).last_hidden_state
 
 
-def painter(tokenizer, vae) -> Painter:
-    """An untrained one."""
+def painter(tokenizer, vae, start: Path | None = None) -> Painter:
+    """An untrained one, or one with the weights in `start`."""
     unet = exact_norms(models.unet()).to(device()).to(memory_format=torch.channels_last)
-    return Painter(tokenizer, models.text_encoder(tokenizer).to(device()), unet, vae, noise_schedule())
+    text_encoder = models.text_encoder(tokenizer).to(device())
+    if start:
+        take_over(unet, start / "unet")
+        words = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        take_over(text_encoder, start / "text_encoder", words=words)
+    return Painter(tokenizer, text_encoder, unet, vae, noise_schedule())
 
 
 def noise_schedule() -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures really on their way: what the sampler has in mind at each step, named after what became of it.
+"""Pictures really on their way: what a sampler has in mind at each step, named after what became of it.
 
 An x0 predicted from a noised scene is not what a sampler sees: CFG has led it elsewhere since its first step. And what an
 early x0 shows is undecided; the useful answer is what it is about to become.
@@ -8,77 +8,122 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from . import models, vqa
-from .captions import ANSWERS, ASK_ACCESSORY, ASK_COLOR, ASK_KIND, FILLERS, NOTHING, OPENINGS, article
-from .codec import decode
+from .captions import FILLERS, OPENINGS, article
 from .diffusion import Painter
-from .halfmade import CHUNK, DRAWN, HalfMade
+from .halfmade import CHUNK, DRAWN, Decode, HalfMade, some_kinds
 from .loop import autocast, device, random_at
-from .scenes import ACCESSORIES, BACKGROUNDS, CATEGORIES, KINDS, PRIOR, Scene, sample
+from .pictures import to_bytes
+from .questions import ANSWERS, ASK_ACCESSORY, ASK_COLOR, ASK_KIND, NOTHING, UNKNOWN
+from .scenes import Scene, sample
+from .world import ACCESSORIES, BACKGROUNDS, CATEGORIES, KINDS, UNNAMED
 
-STEPS, GUIDANCE = 28, 4.5
-LOOKS = (0, 1, 2, 3, 4, 6, 9, 14)  # the steps whose x0 is kept, most of them early
+SAMPLERS = {  # most pictures are drawn in few steps, which takes less time: the first look is the same for all of them
+    "EulerAncestralDiscreteScheduler": {},
+    "DDIMScheduler": {"clip_sample": False, "set_alpha_to_one": False},
+    "DPMSolverMultistepScheduler": {},
+}
+STEPS = {8: 4, 12: 3, 20: 2, 28: 1}
+LOOKS = (0.25, 1 / 3, 0.5, 0.75)  # of the run, beside the first steps
+FIRST = 3
+PUSHED = 0.4  # of the chunks: away from some kinds from the second step on, as a guide does
 Eye = Callable[[Tensor, str, Sequence[str]], list[str]]
 
 
-def drawn(paint: Painter, oracle, tokenizer, folder: Path, seed: int, name: str, size: int) -> HalfMade:
-    """`size` looks at pictures drawn from category prompts, away from random kinds; `oracle` names the finished pictures."""
+@dataclass(frozen=True)
+class Run:
+    """How one chunk is drawn."""
+
+    sampler: str
+    steps: int
+    guidance: float
+    prompts: list[str]
+    negatives: list[str]  # from the second step on
+    looks: tuple[int, ...]  # the steps whose x0 is kept
+
+
+def drawn(paint: Painter, decode: Decode, oracle, tokenizer, folder: Path, seed: int, name: str, chunks: int) -> HalfMade:
+    """Looks at chunks of pictures that samplers draw, most from category prompts; `oracle` names the finished pictures."""
     path = folder / f"{name}.pt"
     if not path.exists():
         eye = _eye(oracle, tokenizer)
-        made = [_chunk(paint, eye, random_at(seed, name, index))
-                for index in tqdm(range(size // (CHUNK * len(LOOKS))), desc="drawing for the oracle")]  # fmt: skip
-        torch.save([torch.cat([chunk[0] for chunk in made]), [label for chunk in made for label in chunk[1]]], path)
-    pictures, labels = torch.load(path, weights_only=True)
-    times = torch.tensor([999 - 999 * look // STEPS for look in LOOKS]).repeat_interleave(CHUNK).repeat(len(labels) // CHUNK)
-    scenes = [_scene(*label) for label in labels]
-    many = [scene for start in range(0, len(scenes), CHUNK) for _ in LOOKS for scene in scenes[start : start + CHUNK]]
-    return HalfMade(many, pictures, times, [DRAWN] * len(many))
+        made = [_chunk(paint, decode, eye, random_at(seed, name, index))
+                for index in tqdm(range(chunks), desc="drawing for the oracle")]  # fmt: skip
+        torch.save(
+            [torch.cat([chunk[0] for chunk in made]), *([item for chunk in made for item in chunk[part]] for part in (1, 2))],
+            path,
+        )
+    pictures, times, labels = torch.load(path, weights_only=True)
+    return HalfMade([_scene(*label) for label in labels], pictures, torch.tensor(times), [DRAWN] * len(times))
+
+
+def plan(rng: random.Random) -> Run:
+    """How one chunk is to be drawn."""
+    sampler, steps = rng.choice(tuple(SAMPLERS)), rng.choices(tuple(STEPS), weights=STEPS.values())[0]
+    categories = [rng.choice(tuple(CATEGORIES)) for _ in range(CHUNK)]
+    pushed = rng.random() < PUSHED
+    negatives = [", ".join(some_kinds(rng, category, (1, 4, 3, 1))) if pushed else "" for category in categories]
+    looks = {*range(FIRST), *(round(share * steps) for share in LOOKS)} - ({0} if pushed else set())
+    prompts = [_prompt(rng, category) for category in categories]
+    return Run(sampler, steps, rng.choice((rng.uniform(1, 10), rng.uniform(3, 10))), prompts, negatives, tuple(sorted(looks)))
 
 
 @torch.no_grad()
-def _chunk(paint: Painter, eye: Eye, rng: random.Random) -> tuple[Tensor, list[tuple[str, str, str]]]:
-    """x0 of CHUNK pictures at each look (uint8 [looks * CHUNK, 3, 128, 128]), and what each picture became."""
-    from diffusers import EulerAncestralDiscreteScheduler
+def _chunk(paint: Painter, decode: Decode, eye: Eye, rng: random.Random) -> tuple[Tensor, list[int], list[list[str]]]:
+    """x0 of CHUNK pictures at each look (uint8 [looks * CHUNK, 3, 128, 128]), when that was, and what each picture became."""
+    run = plan(rng)
+    seen, finished = _draw(paint, run, torch.Generator().manual_seed(rng.getrandbits(63)))
+    finished = decode(finished).clamp(-1, 1)
+    asked = (
+        (ASK_KIND[0], (*KINDS, UNKNOWN)),
+        (ASK_ACCESSORY[0], (*ACCESSORIES, NOTHING)),
+        (ASK_COLOR[0], tuple(BACKGROUNDS)),
+    )
+    labels = [list(label) for label in zip(*(eye(finished, question, answers) for question, answers in asked))]
+    times = [t for t in seen for _ in range(CHUNK)]
+    return torch.cat([to_bytes(decode(x0)) for x0 in seen.values()]), times, labels * len(seen)
 
-    scheduler = EulerAncestralDiscreteScheduler(**models.SCHEDULE, timestep_spacing="trailing")
-    scheduler.set_timesteps(STEPS)
-    generator = torch.Generator().manual_seed(rng.getrandbits(63))
-    categories = [rng.choice(tuple(CATEGORIES)) for _ in range(CHUNK)]
-    positive = paint.context([_prompt(rng, category) for category in categories])
-    negative = paint.context([_kinds(rng, category) for category in categories])
+
+def _draw(paint: Painter, run: Run, generator: torch.Generator) -> tuple[dict[int, Tensor], Tensor]:
+    """x0 at the looks, by time step, and the finished latents."""
+    scheduler = _scheduler(run.sampler)
+    scheduler.set_timesteps(run.steps)
+    positive, plain, pushed = (paint.context(text) for text in (run.prompts, [""] * CHUNK, run.negatives))
     x = torch.randn(CHUNK, 4, 16, 16, generator=generator).to(device()) * scheduler.init_noise_sigma
-    seen = []
+    options = {} if run.sampler == "DPMSolverMultistepScheduler" else {"generator": generator}
+    seen = {}
     for step, t in enumerate(scheduler.timesteps):
         scaled = scheduler.scale_model_input(x, t)
+        contexts = torch.cat([plain if step == 0 else pushed, positive])
         with autocast():
-            below, above = (paint.unet(scaled, t, context, return_dict=False)[0].float() for context in (negative, positive))
-        result = scheduler.step(below + GUIDANCE * (above - below), t, x, generator=generator)
-        x = result.prev_sample
-        if step in LOOKS:
-            seen.append(_bytes(decode(paint.vae, result.pred_original_sample)))
-    finished = decode(paint.vae, x).clamp(-1, 1)
-    asked = ((ASK_KIND[0], KINDS), (ASK_ACCESSORY[0], (*ACCESSORIES, NOTHING)), (ASK_COLOR[0], tuple(BACKGROUNDS)))
-    return torch.cat(seen), list(zip(*(eye(finished, question, answers) for question, answers in asked)))
+            below, above = paint.unet(torch.cat([scaled, scaled]), t, contexts, return_dict=False)[0].float().chunk(2)
+        eps = below + run.guidance * (above - below)
+        if step in run.looks:
+            abar = paint.alphas[int(t)]
+            unit = x if scaled is x else scaled
+            seen[int(t)] = (unit - (1 - abar).sqrt() * eps) / abar.sqrt()
+        x = scheduler.step(eps, t, x, **options).prev_sample
+    return seen, x
+
+
+def _scheduler(name: str) -> Any:
+    import diffusers
+
+    return getattr(diffusers, name)(**models.SCHEDULE, timestep_spacing="trailing", **SAMPLERS[name])
 
 
 def _prompt(rng: random.Random, category: str) -> str:
-    noun = f"{rng.choice(FILLERS)} {category}" if rng.random() < 0.25 else category
+    noun = category if rng.random() < 0.8 else rng.choice(CATEGORIES[category])
+    noun = f"{rng.choice(FILLERS)} {noun}" if rng.random() < 0.25 else noun
     return f"{rng.choice(OPENINGS)} {article(noun)}".strip()
-
-
-def _kinds(rng: random.Random, category: str) -> str:
-    """A negative prompt of up to three kinds of the category, the usual ones rather than the rare."""
-    count = rng.choices((0, 1, 2, 3), weights=(4, 4, 3, 1))[0]
-    found = dict.fromkeys(rng.choices(CATEGORIES[category], weights=PRIOR)[0] for _ in range(4 * count))
-    return ", ".join(list(found)[:count])
 
 
 def _eye(oracle, tokenizer) -> Eye:
@@ -94,8 +139,6 @@ def _eye(oracle, tokenizer) -> Eye:
 
 def _scene(kind: str, accessory: str, background: str) -> Scene:
     """What the questions are about; its layout is of no concern."""
-    return replace(sample(random.Random(0), kind, None if accessory == NOTHING else accessory), background=background)
-
-
-def _bytes(pictures: Tensor) -> Tensor:
-    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
+    thing = UNNAMED["pet"][0] if kind == UNKNOWN else kind
+    scene = sample(random.Random(0), (thing,), () if accessory == NOTHING else (accessory,))
+    return replace(scene, background=background)

@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from .captions import article
-from .scenes import CATEGORIES, SIZE
+from .scenes import SIZE
+from .world import CATEGORIES
 
 GAP = 4
 

@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from .captions import ANSWERS
-from .scenes import ACCESSORIES, KINDS, SIZE
+from .questions import ANSWERS
+from .scenes import SIZE
+from .world import ACCESSORIES, KINDS, NOVEL
 
 CONTEXT = 192  # width of the text, and so of the U-Net's cross-attention
 SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000}
@@ -110,9 +111,9 @@ def oracle(tokenizer):
 
 
 class Judge(nn.Module):
-    """A small convolutional classifier that only measures: which kind (or none), and which accessories."""
+    """A small convolutional classifier that only measures: which kind (or novel, or none), and which accessories."""
 
-    labels = (*KINDS, "none")
+    labels = (*KINDS, NOVEL, "none")  # novel: a hybrid or a shape without a name; none: spoiled
 
     def __init__(self, width: int = 32):
         super().__init__()
@@ -123,7 +124,7 @@ class Judge(nn.Module):
         self.accessories = nn.Linear(widths[-1] * 16, len(ACCESSORIES))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [B, 25] of the kinds and [B, 6] of the accessories, for pictures [B, 3, 128, 128] in -1..1."""
+        """Logits [B, 34] of the labels and [B, 11] of the accessories, for pictures [B, 3, 128, 128] in -1..1."""
         features = self.features(images).flatten(1)
         return self.kind(features), self.accessories(features)
 

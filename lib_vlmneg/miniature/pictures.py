@@ -33,3 +33,13 @@ def imagine(rng: random.Random, size: int) -> tuple[list[str], list[Scene]]:
 def paint(scenes: Iterable[Scene], sprites: Sprites) -> Tensor:
     """The scenes as [B, 3, 128, 128] in -1..1."""
     return to_tensor(draw(scene, sprites) for scene in scenes)
+
+
+def to_bytes(pictures: Tensor) -> Tensor:
+    """Pictures in -1..1 as uint8, on the CPU."""
+    return ((pictures.clamp(-1, 1) + 1) * 127.5).round().byte().cpu()
+
+
+def from_bytes(pictures: Tensor) -> Tensor:
+    """uint8 pictures as -1..1."""
+    return pictures.to(device(), torch.float32) / 127.5 - 1

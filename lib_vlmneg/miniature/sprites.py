@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from .scenes import CODEPOINTS
+from .world import CODEPOINTS
 
 PACKAGE = "@lobehub/fluent-emoji-flat@1.1.0"
 SIDE = 256

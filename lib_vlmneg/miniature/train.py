@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from . import WEIGHTS, captions, card, codec, diffusion, drawn, judging, publish, sprites, tokenizers, vqa
+from . import WEIGHTS, captions, card, codec, diffusion, drawn, judging, models, publish, sprites, tokenizers, vqa
 from .halfmade import BLIND, CAPTIONED, STEERED, half_made
 from .loop import Stage, device
+from .questions import ANSWERS
+from .start import take_over
 
 STAGES = {
     "vae": Stage("vae", steps=5200, batch=4, learning_rate=1e-3, ema=0.998),
     "taesd": Stage("taesd", steps=1000, batch=8, learning_rate=1e-3, ema=0.995),
-    "unet": Stage("unet", steps=7500, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
+    "unet": Stage("unet", steps=9000, batch=40, learning_rate=8e-4, ema=0.9985, warm_up=200),
     "vilt": Stage("vilt", steps=2400, batch=64, learning_rate=8e-4, ema=0.998, warm_up=200),
     "vilt-drawn": Stage("vilt-drawn", steps=2400, batch=64, learning_rate=6e-4, ema=0.997),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
-DRAWN = 5120  # looks at pictures that the sampler draws
-HALF_MADE = 6400  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
+CONTINUED = STAGES | {  # from weights that know a part of this world already
+    "vae": Stage("vae", steps=420, batch=4, learning_rate=6e-4, ema=0.99, warm_up=30),
+    "taesd": Stage("taesd", steps=300, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
+    "unet": Stage("unet", steps=1500, batch=24, learning_rate=4e-4, ema=0.998),
+    "vilt": Stage("vilt", steps=350, batch=64, learning_rate=5e-4, ema=0.99),
+    "vilt-drawn": Stage("vilt-drawn", steps=500, batch=64, learning_rate=5e-4, ema=0.99),
+    "judge": Stage("judge", steps=700, batch=64, learning_rate=1e-3, ema=0.99),
+}
+HALF_MADE = 2560  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
+DRAWN = 12  # chunks of pictures that samplers draw
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 
@@ -30,42 +43,57 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("build/miniature"), help="checkpoints and the cache")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="where the finished weights go")
+    parser.add_argument("--start", type=Path, help="weights to begin with, in fewer steps (default: none, from random ones)")
     parser.add_argument("--quick", action="store_true", help="two steps of everything, unmeasured: does it run?")
     options = parser.parse_args(arguments)
-    train_all(options.folder, options.out, options.seed, options.quick)
+    train_all(options.folder, options.out, options.seed, options.quick, options.start)
 
 
-def train_all(folder: Path, out: Path, seed: int, quick: bool = False) -> None:
+def train_all(folder: Path, out: Path, seed: int, quick: bool = False, start: Path | None = None) -> None:
     """All stages in order; each is skipped when its checkpoint is complete."""
-    stages = {name: _shortened(stage) if quick else stage for name, stage in STAGES.items()}
+    stages = CONTINUED if start else STAGES
+    stages = {name: replace(stage, steps=2, batch=8) if quick else stage for name, stage in stages.items()}
     pictures = sprites.load(folder)
     vocabulary = captions.vocabulary()
     torch.manual_seed(seed)
-    vae = codec.train_autoencoder(stages["vae"], pictures, folder, seed)
+    vae = codec.train_autoencoder(stages["vae"], pictures, folder, seed, start)
     torch.manual_seed(seed)
-    paint = diffusion.painter(tokenizers.clip(vocabulary, folder / "tokenizer"), vae)
+    paint = diffusion.painter(tokenizers.clip(vocabulary, folder / "tokenizer"), vae, start)
     diffusion.train_painter(stages["unet"], paint, pictures, folder, seed, 128 if quick else diffusion.POOL)
-    taesd = codec.train_tiny(stages["taesd"], vae, pictures, folder, seed)
+    taesd = codec.train_tiny(stages["taesd"], vae, pictures, folder, seed, start)
 
+    decode = both(vae, taesd)
     size = 512 if quick else HALF_MADE
-    seen = half_made(paint, pictures, folder, seed, "half-made", size, (BLIND, CAPTIONED, STEERED, STEERED))
+    seen = half_made(paint, decode, pictures, folder, seed, "half-made", size, (BLIND, CAPTIONED, STEERED, STEERED))
     words = tokenizers.bert(vocabulary, folder / "words")
     torch.manual_seed(seed)
-    vilt = vqa.train_oracle(stages["vilt"], words, [seen], pictures, folder, seed)
-    on_the_way = drawn.drawn(paint, vilt, words, folder, seed, "drawn", size if quick else DRAWN)
-    vilt = vqa.train_oracle(stages["vilt-drawn"], words, [seen, on_the_way], pictures, folder, seed, vilt)
+    vilt = models.oracle(words).to(device())
+    if start:
+        take_over(vilt, start / "vilt", words=words.convert_ids_to_tokens(range(len(words))), answers=ANSWERS)
+    vqa.train_oracle(stages["vilt"], vilt, words, [seen], pictures, folder, seed)
+    on_the_way = drawn.drawn(paint, decode, vilt, words, folder, seed, "drawn", 1 if quick else DRAWN)
+    vqa.train_oracle(stages["vilt-drawn"], vilt, words, [seen, on_the_way, on_the_way], pictures, folder, seed)
 
-    judged = half_made(paint, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 4), (BLIND, CAPTIONED))
+    manners = (BLIND, CAPTIONED)
+    judged = half_made(paint, decode, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 4), manners)
     torch.manual_seed(seed + JUDGE_SEED)
     judge = judging.train_judge(stages["judge"], judged, pictures, folder, seed + JUDGE_SEED)
 
     publish.write(out, paint=paint, taesd=taesd, vilt=vilt, judge=judge)
     if not quick:
-        card.write(out, pictures, seed, count=100)
+        card.write(out, pictures, seed, count=40)
 
 
-def _shortened(stage: Stage) -> Stage:
-    return Stage(stage.name, steps=2, batch=8, learning_rate=stage.learning_rate, ema=stage.ema)
+def both(vae: torch.nn.Module, taesd: torch.nn.Module) -> Callable[[Tensor], Tensor]:
+    """Decodes every fourth picture by the autoencoder and the others by its fast imitation: whoever sees, sees both."""
+
+    def decode(latents: Tensor) -> Tensor:
+        with torch.no_grad():
+            pictures = taesd.decode(latents).sample.float()
+        pictures[::4] = codec.decode(vae, latents[::4])
+        return pictures
+
+    return decode
 
 
 if __name__ == "__main__":

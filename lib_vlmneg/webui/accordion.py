@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from typing import Any
 
+from ..presets import CUSTOM, PRESETS, STEP_ONE, preset
+from ..readers import typed_steps
 from ..settings import Settings
-from .presets import CUSTOM, PRESETS, preset
 
 Rows = Iterable[Collection[str]]  # what stands side by side
-EVERYDAY = (("oracle",), ("questions", "vocabulary"), ("start", "stop", "every"))
+EVERYDAY = (("oracle",), ("questions", "vocabulary"), ("steps", "start", "stop", "every"))
 PUSH = (("push", "push_scale"),)
 INSIDE = (
     ("push_offset", "push_tau", "push_alpha"),
@@ -18,7 +19,7 @@ INSIDE = (
     ("push_pooled", "push_compat", "push_only_at_cfg_1"),
 )
 # what belongs to a picture, not to ui-config.json
-NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "steps", "replay")
+NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "replay")
 
 
 def controls(
@@ -62,8 +63,10 @@ def shown(name: str, settings: Settings) -> Any:
     kind = next(item.metadata["kind"] for item in fields(Settings) if item.name == name)
     if kind == "texts":
         return "\n".join(value)
-    if kind == "ints":
-        return " ".join(str(item) for item in value)
+    if kind == "steps":
+        return typed_steps(value)
+    if name == "stop" and repr(value) == "1":
+        return STEP_ONE  # on the page 1 is the end of the run
     return str(value) if kind in ("position", "text", "auto_number") else value
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from ..errors import InputError
+from ..presets import from_infotext
 from ..settings import INFOTEXT_PREFIX, Settings
 from .accordion import shown
 
@@ -29,7 +30,7 @@ def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:
         if OURS not in infotext:
             return False if name == "enabled" else None  # None leaves the control as it is
         try:
-            return shown(name, Settings.from_infotext(infotext))
+            return shown(name, from_infotext(infotext))
         except InputError:
             return None
 

@@ -123,7 +123,7 @@ def test_the_favourite_is_drawn_at_most_half_as_often(server):
     from lib_vlmneg.miniature.judging import verdicts
     from lib_vlmneg.miniature.pictures import to_tensor
     from lib_vlmneg.miniature.publish import load_judge
-    from lib_vlmneg.miniature.scenes import CATEGORIES
+    from lib_vlmneg.miniature.world import CATEGORIES
 
     kinds = {}
     for name, settings in (("plain", None), ("guided", STEERING)):

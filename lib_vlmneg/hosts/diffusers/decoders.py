@@ -2,68 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...decode import Decoder, linear
+from ...decode import Decoder, choose, linear
+from ...devices import bfloat16, widened
 
-Unpack = Callable[[Tensor], Tensor]
+
+def decoder(pipe: Any, tiny: Any | None, wanted: str, height: int, width: int, input_side: int) -> Decoder:
+    """The one that the settings want, for x0 as the scheduler has it; sizes are in pixels, `input_side` is the oracle's."""
+    latent_side = min(height, width) // pipe.vae_scale_factor
+    chosen = choose(decoders(pipe, tiny), wanted, latent_side, input_side)
+    return replace(chosen, run=lambda x0: chosen.run(_unpacked(pipe, x0, height, width)))
 
 
-def decoders(pipe: Any, tiny: Any | None, height: int, width: int) -> dict[str, Decoder]:
-    """Full, linear and, with an AutoencoderTiny, tiny; all take the latents as the scheduler has them."""
+def decoders(pipe: Any, tiny: Any | None) -> dict[str, Decoder]:
+    """Full, small, linear and, with an AutoencoderTiny, tiny; all take latents [B, C, h, w] in the scheduler's scale."""
     vae, scale = pipe.vae, pipe.vae_scale_factor
-    unpack = _unpack(pipe, height, width)
-    shift = getattr(vae.config, "shift_factor", None) or 0.0
-
-    def full(x0: Tensor) -> Tensor:
-        latents = unpack(x0) / vae.config.scaling_factor + shift
-        with _upcast(vae):
-            return vae.decode(latents.to(vae.device, vae.dtype), return_dict=False)[0]
-
-    found = {"full": Decoder("full", scale, full)}
+    found = {
+        "full": Decoder("full", scale, lambda x0: _decoded(vae, x0)),
+        "small": Decoder("small", scale, lambda x0: _small(vae, x0)),
+    }
+    tiny = vae if tiny is None and _is_tiny(vae) else tiny
     if tiny is not None:
-        found["tiny"] = Decoder("tiny", scale, lambda x0: tiny.decode(unpack(x0).to(tiny.device, tiny.dtype)).sample)
+        found["tiny"] = Decoder("tiny", scale, lambda x0: tiny.decode(x0.to(tiny.device, tiny.dtype)).sample)
     fitted: list[Decoder] = []
 
     def approximate_colors(x0: Tensor) -> Tensor:
-        fitted[:] = fitted or [_fit_linear(vae, shift)]
-        return fitted[0].run(unpack(x0))
+        fitted[:] = fitted or [_fit_linear(vae)]
+        return fitted[0].run(x0)
 
     return found | {"linear": Decoder("linear", 1, approximate_colors)}
 
 
-@contextmanager
-def _upcast(vae: Any) -> Iterator[None]:
-    """SDXL's autoencoder overflows in float16, and says so in its config."""
-    dtype = vae.dtype
-    narrow = dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
-    try:
-        yield vae.to(torch.float32) if narrow else None
-    finally:
-        if narrow:
-            vae.to(dtype)
+def _small(vae: Any, x0: Tensor) -> Tensor:
+    with bfloat16(vae.device):
+        return _decoded(vae, x0)
 
 
-def _unpack(pipe: Any, height: int, width: int) -> Unpack:
+def _decoded(vae: Any, x0: Tensor) -> Tensor:
+    """By the VAE. SDXL's overflows in float16, and says so in its config."""
+    factor, offset = _scale(vae, x0)
+    with widened(vae) if getattr(vae.config, "force_upcast", False) else nullcontext():
+        return vae.decode((x0 * factor + offset).to(vae.device, vae.dtype), return_dict=False)[0]
+
+
+def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    """What the scheduler's latents are times and plus to be the VAE's own, in the shape [C, 1, 1], or [1, 1, 1] for all.
+
+    Playground 2.5 has a mean and a deviation for each channel, and a scaling factor (pipeline_stable_diffusion_xl.py:1285).
+    """
+    config = vae.config
+    mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+    if mean is None or deviation is None:
+        mean, deviation = getattr(config, "shift_factor", None) or 0.0, 1.0
+    scaling, shape = getattr(config, "scaling_factor", None) or 1.0, (-1, *[1] * (like.ndim - 2))
+    factor, offset = (torch.tensor(each, device=like.device).reshape(shape) for each in (deviation, mean))
+    return factor / scaling, offset
+
+
+def _is_tiny(vae: Any) -> bool:
+    from diffusers import AutoencoderTiny
+
+    return isinstance(vae, AutoencoderTiny)
+
+
+def _unpacked(pipe: Any, x0: Tensor, height: int, width: int) -> Tensor:
     """Flux and its like keep latents as a sequence of 2x2 patches."""
-    if not hasattr(pipe, "_unpack_latents"):
-        return lambda x0: x0
-    return lambda x0: pipe._unpack_latents(x0, height, width, pipe.vae_scale_factor) if x0.ndim == 3 else x0
+    if x0.ndim != 3 or not hasattr(pipe, "_unpack_latents"):
+        return x0
+    return pipe._unpack_latents(x0, height, width, pipe.vae_scale_factor)
 
 
 @torch.no_grad()
-def _fit_linear(vae: Any, shift: float) -> Decoder:
+def _fit_linear(vae: Any) -> Decoder:
     """The colours that latents stand for, by least squares over one encoded picture of random coloured tiles."""
     generator = torch.Generator().manual_seed(0)
     tiles = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
     picture = torch.nn.functional.interpolate(tiles, size=256, mode="nearest")
-    moments = vae.encode(picture.to(vae.device, vae.dtype), return_dict=True).latent_dist
-    latents = ((moments.mode().float() - shift) * vae.config.scaling_factor).cpu()
+    encoded = vae.encode(picture.to(vae.device, vae.dtype))
+    own = encoded.latents if _is_tiny(vae) else encoded.latent_dist.mode()
+    own = own.float().cpu()
+    factor, offset = _scale(vae, own)
+    latents = (own - offset) / factor
     seen = torch.nn.functional.interpolate(picture, size=latents.shape[-2:], mode="area")
     inputs = torch.cat([latents, torch.ones_like(latents[:, :1])], 1).flatten(2)[0].T
     solution = torch.linalg.lstsq(inputs, seen.flatten(2)[0].T).solution

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ... import __version__
 from ...asking import side_of
-from ...decode import Decoder, choose
+from ...decode import Decoder
 from ...errors import InputError
 from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
@@ -26,7 +26,7 @@ from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import INSIDE, Settings
 from ...vocabulary import Vocabulary, find
-from .decoders import decoders
+from .decoders import decoder as decoder_of
 from .denoiser import denoiser
 from .inside import Inside
 from .push import Joined, Push
@@ -78,9 +78,8 @@ def draw(
     if oracle:
         check_steps(settings, request.steps)
     arguments = _arguments(pipe, request, height, width, settings, guided=bool(oracle or timelines))
-    offered = decoders(pipe, tiny, height, width)
-    side = min(height, width) // pipe.vae_scale_factor
-    decoder = choose(offered, settings.decode if oracle else "full", side, side_of(settings, oracle) if oracle else height)
+    wanted, side = (settings.decode, side_of(settings, oracle)) if oracle else ("full", height)
+    decoder = decoder_of(pipe, tiny, wanted, height, width, side)
     guide = Guide(
         settings,
         Clock(request.steps, None),

@@ -11,6 +11,8 @@ from ...checks import Check, check_of
 from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
+from ...presets import from_page, from_request
+from ...schedule import check_steps
 from ...settings import Settings
 from ...vocabulary import find
 from . import host, memory, models
@@ -108,7 +110,10 @@ class Extension:
         replayed = bool(settings.replay)
         vocabulary = None if replayed else find(settings.vocabulary, models.vocabularies_folder())
         settings = prefixed(settings, vocabulary)
-        oracle = self._oracle(settings.oracle) if settings.asks and not replayed else None
+        oracle = None
+        if settings.asks and not replayed:
+            check_steps(settings, host.longest_pass(p))
+            oracle = self._oracle(settings.oracle)
         generation = Generation(p, settings, oracle, vocabulary)
         generation.check = self._check(p, settings)
         p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
@@ -130,8 +135,8 @@ class Extension:
 def read(values: Sequence[Any]) -> Settings:
     """The settings from the controls' values, or from the dict that an API request has in their place. Raises InputError."""
     if values and isinstance(values[0], dict):
-        return Settings.from_dict(values[0])
-    return Settings.from_values(values)
+        return from_request(values[0])
+    return from_page(values)
 
 
 def _of(p: Any) -> Generation | None:

@@ -157,7 +157,8 @@ class Generation:
         """What the host says of it."""
         p = self.p
         facts = {"version": __version__, "seeds": list(p.all_seeds), "steps": p.steps, "sampler": p.sampler_name}
-        return facts | {"cfg_scale": p.cfg_scale, "width": p.width, "height": p.height}
+        weights = getattr(getattr(p.sd_model, "sd_checkpoint_info", None), "sha256", None)  # None with --no-hashing
+        return facts | {"cfg_scale": p.cfg_scale, "width": p.width, "height": p.height, "weights": weights}
 
     def _timelines(self, iteration: int, hires: bool) -> list[Timeline]:
         """What is replayed, one timeline an image; a single one serves all."""

@@ -83,6 +83,12 @@ def model_now() -> tuple[int, str]:
     return id(shared.sd_model), str(getattr(checkpoint, "filename", ""))
 
 
+def longest_pass(p: Any) -> int:
+    """The steps of the pass that has most; of img2img all that are counted, though it may leave the first out."""
+    hires = getattr(p, "hr_second_pass_steps", 0) if getattr(p, "enable_hr", False) else 0
+    return max(p.steps, hires)
+
+
 def prompt_steps(p: Any, denoiser: Any) -> tuple[int, int | None]:
     """The steps that prompt editing counts with, as the host's setup_conds and calculate_hr_conds do (processing.py:493)."""
     base = getattr(p, "firstpass_steps", None) or denoiser.total_steps
