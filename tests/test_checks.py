@@ -44,7 +44,7 @@ def test_without_nudenet_one_line_says_what_to_do(monkeypatch, tmp_path):
 
 
 def test_by_default_nothing_looks():
-    assert check_of(Settings(enabled=True)) is None
+    assert check_of(Settings(enabled=True, steps=())) is None
 
 
 def test_only_what_is_bare_and_likely_is_unsafe(unsafe):

@@ -20,6 +20,7 @@ from pipelines import KINDS, Eye, flux, sd, sd3, sdxl, weights
 from lib_vlmneg import miniature
 from lib_vlmneg.cli import generate, main
 from lib_vlmneg.miniature import models
+from lib_vlmneg.settings import Settings
 
 SHOWN = set()
 
@@ -105,6 +106,33 @@ def test_the_flag_changes_what_it_names(case, tmp_path):
     assert (without.status, given.status) == (0, 0), given.err
     assert case.reads(without) == case.before
     assert case.reads(given) == case.after
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"),
+    [
+        ((), [0, 2]),
+        (("--steps", 9), [0, 3]),
+        (("--freq", 2, "--steps", 9), [0, 2, 4, 6]),
+        (("--vqa_stop_step", 1), [0]),
+        (("--vqa_start_step", 1), [1, 2]),
+        (("--vqa_steps", "1/4, 1/2", "--steps", 9), [3, 5]),
+        (("--vqa_steps", "0, 0.5"), [0, 2]),
+        (("--vqa_steps", ""), [0, 1, 2]),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
+)
+def test_two_asks_are_the_default_and_who_gives_a_rhythm_has_that(flags, asked, tmp_path):
+    run = Run(tmp_path, *flags, eye=Eye(), every_step=False)
+    assert run.status == 0 and run.asked() == asked
+
+
+@shows("--preset")
+def test_a_preset_is_settings_by_name_and_flags_win(tmp_path):
+    paper = Run(tmp_path / "paper", "--preset", "paper", question=(), eye=Eye())
+    assert paper.asked() == [0, 1, 2] and paper.eye.questions[0] == [*Settings().questions]
+    fewer = Run(tmp_path / "fewer", "--preset", "Paper", "--vqa_steps", "1", "--question", "Who?", question=(), eye=Eye())
+    assert fewer.asked() == [1] and fewer.eye.questions[0] == ["Who?"]
 
 
 def test_every_flag_is_shown():

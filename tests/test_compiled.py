@@ -28,7 +28,7 @@ def compiled(pipe, manner):
 
 
 def drawn(pipe, push):
-    pushed = Settings(enabled=True, push=push, push_scale=4.0)
+    pushed = Settings(enabled=True, steps=(), push=push, push_scale=4.0)
     images, record = draw(pipe, REQUEST, pushed, timelines=[Timeline({1: ("cat",)})])
     assert record.failure is None and not record.note
     return np.asarray(images[0])

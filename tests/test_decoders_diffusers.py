@@ -67,7 +67,7 @@ def of(pipe, wanted, side=SIDE, tiny=None):
 def test_auto_never_decodes_in_full_size_without_a_tiny_decoder(pipe):
     for side in (8, 48, 64, 384):
         with Watched(pipe.vae) as watched:
-            _, record = draw(pipe, asked(batch=2), Settings(enabled=True), eye(side))
+            _, record = draw(pipe, asked(batch=2), Settings(enabled=True, steps=()), eye(side))
         assert record.failure is None
         *seen, finished = watched.shapes
         assert finished[-2:] == (SIDE // 2, SIDE // 2)
@@ -78,7 +78,7 @@ def test_auto_never_decodes_in_full_size_without_a_tiny_decoder(pipe):
 
 def test_full_by_name_decodes_in_full_size(pipe):
     with Watched(pipe.vae) as watched:
-        draw(pipe, asked(), Settings(enabled=True, decode="full"), eye(48))
+        draw(pipe, asked(), Settings(enabled=True, steps=(), decode="full"), eye(48))
     assert [shape[-1] for shape in watched.shapes] == [SIDE // 2] * 3
 
 
@@ -114,7 +114,7 @@ def test_a_pipeline_whose_vae_is_tiny_looks_through_it(painter):
     assert torch.allclose(chosen["full"].run(latents()), seen, atol=1e-6)
     assert chosen["linear"].run(latents()).shape == (1, 3, SIDE // 2, SIDE // 2)
     for wanted in ("auto", "linear", "small"):
-        _, record = draw(painter, asked(), Settings(enabled=True, decode=wanted), eye(8))
+        _, record = draw(painter, asked(), Settings(enabled=True, steps=(), decode=wanted), eye(8))
         assert record.failure is None and record.events
 
 

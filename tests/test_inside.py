@@ -22,7 +22,7 @@ def asked(**given):
 
 
 def settings(push="vsf", questions=(), **given):
-    return Settings(enabled=True, push=push, questions=questions, **given)
+    return Settings(enabled=True, steps=(), push=push, questions=questions, **given)
 
 
 def asking(**given):

@@ -216,6 +216,7 @@ def _saves_every_step(monkeypatch):
     monkeypatch.setattr(loop, "SAVE_EVERY", -1.0)
 
 
+@pytest.mark.slow
 def test_the_whole_training_runs(tmp_path, sprites, monkeypatch):
     folder = tmp_path / "sprites"
     folder.mkdir()

@@ -98,7 +98,7 @@ def test_the_denoiser_hears_the_filtered_prompt_until_the_last_step_and_the_nega
 def test_a_separate_push_beside_it_hears_its_own_terms(pipe):
     chosen = Filter(("dagger",), validated=False)
     with Denoised(pipe) as heard:
-        pushed = Settings(enabled=True, push="separate")
+        pushed = Settings(enabled=True, steps=(), push="separate")
         _, record = draw(pipe, request_with(chosen), pushed, timelines=[Timeline({0: ("dog",)})])
     assert record.failure is None
     with Denoised(pipe) as dog:

@@ -72,7 +72,7 @@ def test_it_is_loaded_on_the_cpu_where_it_does_not_fit():
 @pytest.mark.parametrize("fits", [True, False])
 def test_the_guide_goes_on_with_it_or_without_it(fits):
     oracle = Greedy(fits)
-    guide = Guide(Settings(enabled=True), Clock(4, 4), ["a pet"], [""], oracle, lambda x0: [GREY] * len(x0))
+    guide = Guide(Settings(enabled=True, steps=()), Clock(4, 4), ["a pet"], [""], oracle, lambda x0: [GREY] * len(x0))
     for call in range(4):
         guide.negatives(call)
         guide.observe(call, None, torch.zeros(1, 4, 1, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 from ..miniature import JUDGE
 from ..presets import DEFAULT, preset
 from ..settings import Settings
+from .spread import effective
 
 PROMPT = "a photo of a pet"
 SETTINGS = replace(preset(DEFAULT), oracle="miniature")
@@ -78,16 +78,10 @@ def _row(kinds: Sequence[str], favourite: str, asked: str) -> dict[str, Any]:
     counts = Counter(kinds)
     return {
         "favourite": counts[favourite] / len(kinds),
-        "spread": spread([count for kind, count in counts.items() if kind in members]),
+        "spread": effective([count for kind, count in counts.items() if kind in members]),
         "valid": sum(counts[kind] for kind in members) / len(kinds),
         "kinds": dict(counts.most_common()),
     }
-
-
-def spread(counts: Sequence[int]) -> float:
-    """exp of the entropy: how many kinds there would be if all came equally often."""
-    total = sum(counts)
-    return math.exp(-sum(count / total * math.log(count / total) for count in counts if count)) if total else 0.0
 
 
 def table(figures: dict[str, Any]) -> str:

@@ -22,10 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=HELD_OUT, help=f"of the first picture (default: {HELD_OUT})")
     add("--folder", type=Path, default=Path("out/table"), help="the state of the run, which goes on there (default: out/table)")
     add("--output", type=Path, help="also write the figures to this CSV file")
+    add("--markdown", type=Path, metavar="CSV", help="draw nothing: print the tables of the documents from this CSV file")
 
 
 def run(options: argparse.Namespace) -> None:
     """Draws what is missing, prints the table, writes the CSV."""
+    if options.markdown:
+        _print_documents(options.markdown)
+        return
     from ..bench import spread, table
     from ..hosts.diffusers.weights import sha256
     from ..miniature import WEIGHTS
@@ -41,6 +45,16 @@ def run(options: argparse.Namespace) -> None:
     if options.output:
         spread.write_csv(lines, options.output)
     print(spread.text(lines))
+
+
+def _print_documents(path: Path) -> None:
+    from ..bench import markdown
+
+    try:
+        lines = markdown.read(path)
+        print(markdown.short(lines), markdown.full(lines), sep="\n\n")
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"markdown: {path} is no table of this bench ({error}); give a file that --output wrote") from None
 
 
 def commit() -> str:

@@ -108,8 +108,7 @@ def _draw(paint: Painter, run: Run, generator: torch.Generator) -> tuple[dict[in
         eps = below + run.guidance * (above - below)
         if step in run.looks:
             abar = paint.alphas[int(t)]
-            unit = x if scaled is x else scaled
-            seen[int(t)] = (unit - (1 - abar).sqrt() * eps) / abar.sqrt()
+            seen[int(t)] = (scaled - (1 - abar).sqrt() * eps) / abar.sqrt()
         x = scheduler.step(eps, t, x, **options).prev_sample
     return seen, x
 

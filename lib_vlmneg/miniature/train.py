@@ -26,14 +26,14 @@ STAGES = {
 }
 CONTINUED = STAGES | {  # from weights that know a part of this world already
     "vae": Stage("vae", steps=420, batch=4, learning_rate=6e-4, ema=0.99, warm_up=30),
-    "taesd": Stage("taesd", steps=300, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
-    "unet": Stage("unet", steps=1500, batch=24, learning_rate=4e-4, ema=0.998),
-    "vilt": Stage("vilt", steps=350, batch=64, learning_rate=5e-4, ema=0.99),
-    "vilt-drawn": Stage("vilt-drawn", steps=500, batch=64, learning_rate=5e-4, ema=0.99),
-    "judge": Stage("judge", steps=700, batch=64, learning_rate=1e-3, ema=0.99),
+    "taesd": Stage("taesd", steps=150, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
+    "unet": Stage("unet", steps=1150, batch=24, learning_rate=4e-4, ema=0.998),
+    "vilt": Stage("vilt", steps=220, batch=64, learning_rate=5e-4, ema=0.99),
+    "vilt-drawn": Stage("vilt-drawn", steps=420, batch=64, learning_rate=5e-4, ema=0.99),
+    "judge": Stage("judge", steps=500, batch=64, learning_rate=1e-3, ema=0.99),
 }
-HALF_MADE = 2560  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
-DRAWN = 12  # chunks of pictures that samplers draw
+HALF_MADE = 1920  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
+DRAWN = 9  # chunks of pictures that samplers draw
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 

@@ -18,7 +18,15 @@ def before(server):
 
 
 def ours(push="vsf", questions=(), **given):
-    return {"enabled": True, "push": push, "push_scale": 2.0, "questions": list(questions), "oracle": "miniature", **given}
+    return {
+        "enabled": True,
+        "push": push,
+        "push_scale": 2.0,
+        "questions": list(questions),
+        "oracle": "miniature",
+        "steps": [],
+        **given,
+    }
 
 
 def counted(server, *given, **changes):

@@ -117,23 +117,23 @@ def test_two_hundred_guided_generations_hold_no_more_memory_than_plain_ones(serv
     assert guided - plain < 20
 
 
-def test_the_favourite_is_drawn_at_most_half_as_often(server):
+def test_ticked_and_nothing_else_the_favourite_is_drawn_at_most_a_quarter_as_often(server):
     if server.forge:
         pytest.skip("Forge does not load the miniature's widths")
     from lib_vlmneg.miniature.judging import verdicts
     from lib_vlmneg.miniature.pictures import to_tensor
     from lib_vlmneg.miniature.publish import load_judge
-    from lib_vlmneg.miniature.world import CATEGORIES
+    from lib_vlmneg.miniature.world import CATEGORIES, NOVEL
 
     kinds = {}
-    for name, settings in (("plain", None), ("guided", STEERING)):
+    for name, settings in (("plain", None), ("guided", TICKED)):
         images = [image.convert("RGB") for seed in range(0, 40, 4)
                   for image in server.draw(ours=settings, seed=seed, batch_size=4, steps=28).images]  # fmt: skip
         kinds[name] = Counter(verdicts(load_judge(JUDGE), to_tensor(images))[0])
     favourite = kinds["plain"].most_common(1)[0][0]
     print(kinds)
-    assert kinds["guided"][favourite] <= kinds["plain"][favourite] / 2
-    assert sum(kinds["guided"][kind] for kind in CATEGORIES["pet"]) >= 0.9 * 40
+    assert kinds["guided"][favourite] <= kinds["plain"][favourite] / 4
+    assert sum(kinds["guided"][kind] for kind in (*CATEGORIES["pet"], NOVEL)) >= 0.9 * 40
 
 
-STEERING = {"enabled": True, "oracle": "miniature", "questions": ["auto"], "every": 7, "stop": 0.6, "clear_at_stop": True}
+TICKED = {"enabled": True, "oracle": "miniature"}  # and nothing else

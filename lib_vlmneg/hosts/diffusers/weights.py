@@ -10,8 +10,10 @@ DRAWS = ("unet", "transformer*", "text_encoder*", "vae")  # the folders of a pip
 CHUNK = 1 << 22  # bytes
 
 
-def sha256(folder: str | Path) -> str | None:
+def sha256(folder: str | Path | None) -> str | None:
     """Of all weights in a pipeline's folder that draw, name by name; None where there is no such folder (an id on the hub)."""
+    if not folder:
+        return None
     root = Path(folder)
     files = sorted({path for part in DRAWS for pattern in PARTS for path in root.glob(f"{part}/{pattern}")})
     if not files:
