@@ -1,4 +1,4 @@
-"""The engine on Hugging Face diffusers: any pipeline with a negative prompt, by its own callbacks."""
+"""The engine on Hugging Face diffusers: Stable Diffusion 1.5, SDXL, SD3 and Flux, by their own callbacks."""
 
 from .load import load_oracle, load_pipeline
 from .run import Request, draw
