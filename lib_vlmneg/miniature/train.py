@@ -81,7 +81,7 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False, start: Pa
 
     publish.write(out, paint=paint, taesd=taesd, vilt=vilt, judge=judge)
     if not quick:
-        card.write(out, pictures, seed, count=40)
+        card.write(out, pictures, seed, count=100)
 
 
 def both(vae: torch.nn.Module, taesd: torch.nn.Module) -> Callable[[Tensor], Tensor]:
