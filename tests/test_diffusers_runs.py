@@ -14,7 +14,7 @@ from lib_vlmneg.miniature.models import SCHEDULE
 from lib_vlmneg.record import Record
 from lib_vlmneg.settings import Settings
 
-OFF, ON = Settings(), Settings(enabled=True)
+OFF, ON = Settings(), Settings(enabled=True, steps=())
 STEPS = 4
 SAMPLERS = [
     "DDIMScheduler",
@@ -124,7 +124,7 @@ def test_an_oracle_that_fails_later_keeps_what_was_found(painter):
 
 def test_replay_is_bit_exact_and_asks_nobody(pipe):
     eye = Eye(lambda picture, ask, row: KINDS[ask + row])
-    drawn, record = draw(pipe, asked(batch=2), Settings(enabled=True, clear_at_stop=True, stop=3), eye)
+    drawn, record = draw(pipe, asked(batch=2), Settings(enabled=True, steps=(), clear_at_stop=True, stop=3), eye)
     read = Record.from_json(record.to_json())
     again, replayed = draw(pipe, asked(batch=2), Settings.from_dict(read.settings), timelines=read.timelines)
     assert pixels(again) == pixels(drawn)

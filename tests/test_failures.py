@@ -29,7 +29,7 @@ painter = cache(sd)
 def drawn(oracle, lag):
     """A digest of the picture, the record, and the seconds."""
     began = time.monotonic()
-    [image], record = draw(painter(), REQUEST, Settings(enabled=True, lag=lag), oracle)
+    [image], record = draw(painter(), REQUEST, Settings(enabled=True, steps=(), lag=lag), oracle)
     return sha256(image.tobytes()).hexdigest()[:12], record, time.monotonic() - began
 
 

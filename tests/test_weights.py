@@ -9,7 +9,7 @@ from lib_vlmneg.miniature import VILT, WEIGHTS
 from lib_vlmneg.record import Record
 from lib_vlmneg.settings import Settings
 
-ASKING = Settings(enabled=True, questions=("auto",), every=7, stop=0.6, clear_at_stop=True)
+ASKING = Settings(enabled=True, questions=("auto",), steps=(), every=7, stop=0.6, clear_at_stop=True)
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "model_index.json").exists(), reason="the weights are not trained yet")
 
