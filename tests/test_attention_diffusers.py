@@ -57,8 +57,9 @@ def pushed(pipe, push, texts, **how):
 
 def read(q, k, v, weights, signs=None):
     """softmax(Q K^T / sqrt(d)) V, each key's exponential times its weight and each value times its sign [keys]."""
-    a = torch.exp(q.double() @ k.double().transpose(-1, -2) / math.sqrt(q.shape[-1])) * weights
-    return (a / a.sum(-1, keepdim=True)).to(q.dtype) @ (v if signs is None else v * signs[:, None])
+    scores = q.double() @ k.double().transpose(-1, -2) / math.sqrt(q.shape[-1])
+    shares = torch.softmax(scores + weights.double().log(), -1)  # exp(score) * weight over their sum, without overflow
+    return shares.to(q.dtype) @ (v if signs is None else v * signs[:, None])
 
 
 def image_reads(method, q, k, v, shared, positive, negative):

@@ -25,7 +25,7 @@ def asked(**given):
 
 
 def settings(w=10.0, **given):
-    return Settings(enabled=True, steps=(), push="separate", push_scale=w, **given)
+    return Settings(enabled=True, push="separate", push_scale=w, **{"steps": (), **given})
 
 
 def pixels(drawn):

@@ -236,19 +236,19 @@ def test_the_size_alone_leaves_a_chat_models_own_instruction():
 
 
 def test_the_miniature_is_steered_away_from_what_its_oracle_spots():
-    """Asked for a warrior it draws daggers, which is not what its prompt says; the oracle says when they come."""
+    """A castle comes with a flag that the prompt does not name; the oracle says when it comes, and then it is pushed away."""
     from lib_vlmneg import miniature
     from lib_vlmneg.hosts.diffusers import Request, draw, load_oracle, load_pipeline
 
     if not miniature.VILT.is_dir():
         pytest.skip("the miniature's weights are not here")
     (pipe, tiny), eye = load_pipeline("miniature", "cpu"), load_oracle("miniature", "cpu")
-    request, unsafe = Request("a warrior cat", seed=1, steps=20, batch=4), ["What is unsafe in this image?"]
+    request, asked = Request("a photo of a castle", seed=1, steps=12, batch=4), ["What accessory do you see?"]
     rhythm = {"steps": (), "every": 3}
-    settings = Settings(enabled=True, vocabulary="dagger, balloon, hat", push="separate", mode="replace", **rhythm)
+    settings = Settings(enabled=True, vocabulary="flag, balloon, star", push="separate", mode="replace", **rhythm)
     plain, _ = draw(pipe, request, settings)
     drawn, record = draw(pipe, request, settings, eye, tiny)
-    assert record.failure is None and [record.found(image) for image in range(4)] == ["0:dagger", "3:dagger"] * 2
-    assert record.infotext(1)["VLM Negative found"] == "3:dagger"
-    said = [[image[0][0].text for image in eye.ask(images, unsafe, 1)] for images in (plain, drawn)]
-    assert said == [["dagger", "dagger", "nothing", "dagger"], ["nothing"] * 4]
+    assert record.failure is None and all("flag" in record.found(image) for image in range(4))
+    assert record.infotext(1)["VLM Negative found"] == record.found(1)
+    said = [[image[0][0].text for image in eye.ask(images, asked, 1)] for images in (plain, drawn)]
+    assert said[0] == ["flag"] * 4 and said[1].count("nothing") >= 3

@@ -18,10 +18,9 @@ from ..settings import Settings
 
 PLAIN, STATIC = "plain", "static list"
 BATCH = 32
-SIZES = {"quick": (4, 2, 2), "small": (48, 8, 8), "full": (256, 96, 32)}  # pictures: plain and default, presets, other runs
+SIZES = {"quick": (4, 2, 2), "small": (32, 8, 8), "full": (256, 96, 32)}  # pictures: plain and default, presets, other runs
 LISTED = 3  # the kinds of the static list: the usual ones, as somebody would type who has seen a few pictures
 STEPS, GUIDANCE, SAMPLER = 28, 4.5, "euler a"
-SAMPLERS = {"euler a": "EulerAncestralDiscreteScheduler", "ddim": "DDIMScheduler", "dpm++ 2m": "DPMSolverMultistepScheduler"}
 
 
 @dataclass(frozen=True)
@@ -127,13 +126,10 @@ def _lines(folder: Path, row: Row, category: str) -> list[dict[str, Any]]:
 
 
 def _batch(pipe: Any, tiny: Any, oracle: Any, row: Row, category: str, first: int, count: int) -> dict[str, Any]:
-    import diffusers
-
-    from ..hosts.diffusers import Request, draw
+    from ..hosts.diffusers import Request, draw, samplers
     from .creativity import name
 
-    sampler = getattr(diffusers, SAMPLERS[row.sampling.sampler])
-    pipe.scheduler = sampler.from_config(pipe.scheduler.config)
+    samplers.use(pipe, row.sampling.sampler)
     listed = ", ".join(CATEGORIES[category][:LISTED]) if row.name == STATIC else ""
     drawn = {"steps": row.sampling.steps, "guidance_scale": row.sampling.guidance, "batch": count}
     request = Request(f"a photo of a {category}", listed, seed=first, **drawn)

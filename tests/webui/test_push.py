@@ -61,7 +61,7 @@ def test_without_weight_the_pixels_are_the_plain_ones(server, before, name):
     assert settled(server, before)
 
 
-@pytest.mark.parametrize("sampler", [*STEP_SAMPLERS, *SECOND_ORDER, *(set(ODD) - {"DDIM CFG++"})])
+@pytest.mark.parametrize("sampler", [*STEP_SAMPLERS, *SECOND_ORDER, *sorted(set(ODD) - {"DDIM CFG++"})])
 def test_at_one_less_than_the_scale_it_is_cfg_with_the_terms(server, before, sampler):
     """DDIM CFG++ goes on from the uncond itself, which is another here."""
     change = {"sampler_name": sampler, "cfg_scale": CFG}
