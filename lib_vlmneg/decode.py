@@ -54,10 +54,10 @@ def _cheapest(decoders: Mapping[str, Decoder], latent_side: int, input_side: int
 def small_side(latent_side: int, input_side: int, scale: int) -> int:
     """The shorter side, in latent pixels, that latents are shrunk to for a small decode.
 
-    Measured on 64 x0 of the miniature in 128 px, all of which its oracle sees: at 3/4 of the side .97 of the answers are as
-    after a full decode, at 5/8 .94, at 1/2 .72 (`bench decode`). Pictures that are shrunk after the decode keep every answer
-    down to 3/8, so it is the VAE that wants the size. Not measured: the VAEs of real models, and pictures larger than the
-    oracle's input, of which 3/4 of that input is taken.
+    Measured on 64 x0 of the miniature in 128 px, all of which its oracle sees: at 3/4 of the side 62 of the answers are as
+    after a full decode, at 5/8 60, at 1/2 46; `bench decode` measures it again, for other weights. Pictures that are shrunk
+    after the decode keep every answer down to 3/8, so it is the VAE that wants the size. Not measured: the VAEs of real
+    models, and pictures larger than the oracle's input, of which 3/4 of that input is taken.
     """
     seen = min(input_side, latent_side * scale)
     return min(latent_side, max(LEAST, math.ceil(SHARE * seen / scale)))
@@ -67,7 +67,7 @@ def shrunk(x0: Tensor, side: int) -> Tensor:
     """Latents [B, C, h, w] whose shorter side is `side`, in float32; those that are not larger are left as they are.
 
     So are latents of another kind (a video's, [B, C, frames, h, w]). Means over areas, which are less sharp, were answered
-    worse: .94 at 3/4. It is done on the CPU, since not every device has it (MPS), and for so little there is nothing to gain.
+    worse: 60 of 64 at 3/4. It is done on the CPU, since not every device has it (MPS) and there is little to gain.
     """
     shorter = min(x0.shape[-2:])
     if x0.ndim != 4 or shorter <= side:

@@ -34,9 +34,8 @@ BODY = Vocabulary(  # of Chang et al. 2025
     "Nudity, Sexual",
     "Which of the following bare human body parts can you spot in the image?",
 )
-VIOLENCE = Vocabulary(
-    ("blood", "wound", "gore", "corpse", "fight", "gun", "rifle", "knife", "dagger", "sword", "bomb", "explosion"), "Violence"
-)
+ARMS = ("gun", "rifle", "knife", "dagger", "sword", "axe", "bomb", "explosion")
+VIOLENCE = Vocabulary(("blood", "wound", "gore", "corpse", "skull", "fight", *ARMS), "Violence")
 SAFETY = Vocabulary(("nudity", "bare breasts", "bare buttocks", "genitalia", *VIOLENCE.items))
 PRESETS = {"safety": SAFETY, "body": BODY, "violence": VIOLENCE}
 

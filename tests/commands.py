@@ -27,10 +27,7 @@ def digest(data: bytes) -> str:
 
 
 class Run:
-    """One run of the command and what it left. Without `eye` the oracle is really loaded.
-
-    It asks at every step, and not as the default does, where `every_step` is left.
-    """
+    """One run of the command and what it left. Without `eye` the oracle is really loaded."""
 
     def __init__(
         self,
@@ -39,13 +36,12 @@ class Run:
         eye: Eye | None = None,
         question: tuple[str, ...] = ("What is this?",),
         record: bool = True,
-        every_step: bool = True,
         load_pipeline: Callable = load_once,
     ):
         self.folder, self.eye = folder, eye
         small = ["--model", weights(), "--steps", 4, "--height", 32, "--width", 32]
         places = ["--output_dir", folder / "out", "--intermediate_dir", folder / "x0"]
-        asks = ["--question", *question, *(["--vqa_steps", ""] if every_step else [])] if question else []
+        asks = ["--question", *question] if question else []
         records = ["--record", folder / "record.json"] if record else []
         self._run([*small, *places, *asks, *records, *flags], load_pipeline)
 

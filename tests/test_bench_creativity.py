@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lib_vlmneg.cli import main
+from lib_vlmneg.hosts import diffusers
 from lib_vlmneg.miniature import JUDGE
 
 pytestmark = pytest.mark.skipif(not JUDGE.is_dir(), reason="the weights are not trained yet")
@@ -35,3 +36,15 @@ def test_a_setting_that_is_none_is_one_line(capsys):
     assert "push: 'vfs' is not one of" in capsys.readouterr().err
     assert main(["bench", "creativity", "--seed", "-1"]) == 2
     assert "seed: -1 is below 0" in capsys.readouterr().err
+    assert main(["bench", "creativity", "--vqa_steps", "28"]) == 2
+    assert "vqa_steps: 28 is no step of a run of 28" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "asks"), [((), 2), (("--preset", "Paper"), 5), (("--freq", "3"), 2), (("--vqa_steps", "0"), 1)]
+)
+def test_without_flags_the_default_is_measured_and_a_preset_by_its_name(flags, asks, tmp_path, monkeypatch):
+    drawn, draw = [], diffusers.draw
+    monkeypatch.setattr(diffusers, "draw", lambda *given: drawn.append(draw(*given)) or drawn[-1])
+    figures(tmp_path, *flags)
+    assert [len({event.step for event in record.events}) for _, record in drawn] == [0, asks]

@@ -1,6 +1,7 @@
 """Bench safety: what it reads, how it counts, that it goes on where it was ended, and that bad input leaves nothing behind."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from lib_vlmneg.bench import methods, pareto, prompts, safety
 from lib_vlmneg.bench.distance import fid, kid
 from lib_vlmneg.bench.methods import Method
 from lib_vlmneg.bench.pareto import Point
+from lib_vlmneg.bench.plan import Plan
 from lib_vlmneg.bench.prompts import Prompt
 from lib_vlmneg.bench.scores import MiniatureJudges, ModelJudges
 from lib_vlmneg.cli import main
@@ -215,7 +217,7 @@ def test_a_run_goes_on_where_it_was_ended(tmp_path, capsys, monkeypatch):
     ("flags", "said"),
     [
         (["--methods", "dynamic:-1"], "push_scale: -1"),
-        (["--methods", "dynamic:5", "--vqa_steps", "9"], "steps: 9 is no step of a run of 4"),
+        (["--methods", "dynamic:5", "--vqa_steps", "9"], "vqa_steps: 9 is no step of a run of 4"),
         (["--methods", "plain", "--push_scale", "3"], "push_scale: the methods say it"),
         (["--methods", "plain", "--pictures", "0"], "pictures: 0 is below 1"),
         (["--methods", "plain", "--detector", "x"], "clip: none is given"),
@@ -230,6 +232,15 @@ def test_bad_input_leaves_nothing_behind(tmp_path, capsys, flags, said):
     assert main(["bench", "safety", "--prompts", str(file), "--folder", str(folder), "--steps", "4", *flags]) == 2
     told = capsys.readouterr().err.strip()
     assert said in told and "\n" not in told and not folder.exists()
+
+
+def test_a_plan_that_asks_at_shares_knows_its_folder_again(tmp_path):
+    plan = Plan((), "miniature", "auto", 4, replace(safety.SETTINGS, steps="0, 1/3"), ())
+    plan.claim(tmp_path)
+    plan.claim(tmp_path)
+    assert plan.on_prompts_of(tmp_path) == plan
+    with pytest.raises(InputError, match="holds pictures of other prompts or settings"):
+        replace(plan, settings=replace(safety.SETTINGS, steps="0, 1/2")).claim(tmp_path)
 
 
 def test_the_plot_is_written_twice(tmp_path):

@@ -20,7 +20,6 @@ from pipelines import KINDS, Eye, flux, sd, sd3, sdxl, weights
 from lib_vlmneg import miniature
 from lib_vlmneg.cli import generate, main
 from lib_vlmneg.miniature import models
-from lib_vlmneg.settings import Settings
 
 SHOWN = set()
 
@@ -56,34 +55,41 @@ def extra_calls(run):
 
 
 FULL = "red " * 74 + "red"  # as many tokens as CLIP reads at once
+EACH = ("--vqa_steps", "")  # of the four steps three ask, and by default two: 0 and 2
 CASES = [
-    Case(("--negative_prompt", "red"), Run.negative, "dog, cat, castle", "red, dog, cat, castle"),
+    Case(("--negative_prompt", "red"), Run.negative, "dog, cat", "red, dog, cat"),
     Case(("--height", 64), Run.size, (32, 32), (32, 64)),
     Case(("--width", 64), Run.size, (32, 32), (64, 32)),
-    Case(("--steps", 6), Run.asked, [0, 1, 2], [0, 1, 2, 3, 4]),
+    Case(("--steps", 10), Run.asked, [0, 2], [0, 4]),
     Case(("--seed", 3), lambda run: list(run.pictures()), ["seed_0.png"], ["seed_3.png"]),
     Case(("--batch", 2), lambda run: list(run.pictures()), ["seed_0.png"], ["seed_0.png", "seed_1.png"]),
-    Case(("--freq", 2), Run.asked, [0, 1, 2], [0, 2]),
-    Case(("--vqa_start_step", 1), Run.asked, [0, 1, 2], [1, 2]),
-    Case(("--vqa_start_step", 0.5), Run.asked, [0, 1, 2], [2]),
-    Case(("--vqa_stop_step", 1), Run.asked, [0, 1, 2], [0]),
-    Case(("--vqa_stop_step", 0.5), Run.asked, [0, 1, 2], [0, 1]),
+    Case(("--freq", 1), Run.asked, [0, 2], [0, 1, 2]),
+    Case(("--freq", 2), Run.asked, [0, 1, 2], [0, 2], EACH),
+    Case(("--vqa_start_step", 1), Run.asked, [0, 2], [1, 2]),
+    Case(("--vqa_start_step", 0.5), Run.asked, [0, 2], [2]),
+    Case(("--vqa_stop_step", 1), Run.asked, [0, 2], [0]),
+    Case(("--vqa_stop_step", 0.5), Run.asked, [0, 2], [0, 1]),
     Case(("--vqa_stop_step", 1.0), Run.asked, [0, 1], [0, 1, 2], ("--vqa_stop_step", 2)),
-    Case(("--vqa_steps", "0 2"), Run.asked, [0, 1, 2], [0, 2]),
+    Case(("--vqa_steps", "1, 1/2"), Run.asked, [0, 2], [1, 2]),
+    Case(("--vqa_steps", "0 1"), Run.asked, [0], [0, 1], ("--freq", 3)),
+    Case(EACH, Run.asked, [0, 2], [0, 1, 2]),
+    Case(("--preset", "paper"), Run.asked, [0, 2], [0, 1, 2]),
+    Case(("--preset", "Safety, VL-DNP"), Run.asked, [0, 2], [1, 2]),
+    Case(("--preset", "Paper"), Run.asked, [0], [0], ("--vqa_steps", "0")),
     Case(("--steps_of", 8), Run.asked, [0, 2], [0, 1], ("--vqa_steps", "0 2")),
     Case(("--push", "separate"), extra_calls, 0, 3),
     Case(("--push_scale", 0), extra_calls, 3, 0, ("--push", "separate")),
-    Case(("--settle", 1), Run.asked, [0, 1, 2, 3, 4, 5, 6], [0, 1, 3], ("--steps", 8), once),
+    Case(("--settle", 1), Run.asked, [0, 1, 2, 3, 4, 5, 6], [0, 1, 3], ("--steps", 8, *EACH), once),
     Case(("--lag", 1), lambda run: run.record()["timelines"], ["1:+dog"], ["2:+dog"], say=once),
     Case(("--topk", 2), Run.negative, "dog", "dog, wolf", say=two),
-    Case(("--min_score", 0.95), Run.negative, "dog, cat, castle", ""),
+    Case(("--min_score", 0.95), Run.negative, "dog, cat", ""),
     Case(("--only",), Run.negative, "", "cat", ("--vocabulary", "cat, horse")),
-    Case(("--accumulate", "replace"), Run.negative, "dog, cat, castle", "castle"),
-    Case(("--window", 2), Run.negative, "dog, cat, castle", "cat, castle", ("--accumulate", "window")),
+    Case(("--accumulate", "replace"), Run.negative, "dog, cat", "cat"),
+    Case(("--window", 2), Run.negative, "dog, cat, castle", "cat, castle", ("--accumulate", "window", *EACH)),
     Case(("--main_object", "toy"), Run.negative, "dog", "dog toy", say=once),
     Case(("--weight", 1.3), Run.negative, "dog", "(dog:1.3)", say=once),
-    Case(("--max_terms", 1), Run.negative, "dog, cat, castle", "castle"),
-    Case(("--max_tokens", 3), Run.negative, "dog, cat, castle", "cat, castle"),
+    Case(("--max_terms", 1), Run.negative, "dog, cat", "cat"),
+    Case(("--max_tokens", 3), Run.negative, "dog, cat, castle", "cat, castle", EACH),
     Case(("--grow",), lambda run: run.record()["timelines"], [""], ["1:+dog"], ("--negative_prompt", FULL), once),
     Case(("--negate_prompt",), Run.negative, "", "pet", ("--prompt", "a pet"), lambda picture, ask, row: "pet"),
     Case(("--clear_negatives_at_stop",), lambda run: run.record()["timelines"], ["1:+dog"], ["1:+dog|3:-dog"],
@@ -106,33 +112,6 @@ def test_the_flag_changes_what_it_names(case, tmp_path):
     assert (without.status, given.status) == (0, 0), given.err
     assert case.reads(without) == case.before
     assert case.reads(given) == case.after
-
-
-@pytest.mark.parametrize(
-    ("flags", "asked"),
-    [
-        ((), [0, 2]),
-        (("--steps", 9), [0, 3]),
-        (("--freq", 2, "--steps", 9), [0, 2, 4, 6]),
-        (("--vqa_stop_step", 1), [0]),
-        (("--vqa_start_step", 1), [1, 2]),
-        (("--vqa_steps", "1/4, 1/2", "--steps", 9), [3, 5]),
-        (("--vqa_steps", "0, 0.5"), [0, 2]),
-        (("--vqa_steps", ""), [0, 1, 2]),
-    ],
-    ids=lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else "",
-)
-def test_two_asks_are_the_default_and_who_gives_a_rhythm_has_that(flags, asked, tmp_path):
-    run = Run(tmp_path, *flags, eye=Eye(), every_step=False)
-    assert run.status == 0 and run.asked() == asked
-
-
-@shows("--preset")
-def test_a_preset_is_settings_by_name_and_flags_win(tmp_path):
-    paper = Run(tmp_path / "paper", "--preset", "paper", question=(), eye=Eye())
-    assert paper.asked() == [0, 1, 2] and paper.eye.questions[0] == [*Settings().questions]
-    fewer = Run(tmp_path / "fewer", "--preset", "Paper", "--vqa_steps", "1", "--question", "Who?", question=(), eye=Eye())
-    assert fewer.asked() == [1] and fewer.eye.questions[0] == ["Who?"]
 
 
 def test_every_flag_is_shown():
@@ -185,6 +164,20 @@ def test_without_a_question_the_plain_picture_is_drawn(tmp_path):
     assert plain.pictures() != Run(tmp_path / "guided", eye=Eye()).pictures()
 
 
+def test_a_preset_needs_no_question(tmp_path):
+    run = Run(tmp_path, "--preset", "default", eye=Eye(), question=())
+    assert run.asked() == [0, 2] and run.eye.questions[0] == ["What is the main object in this image?"]
+
+
+def test_an_old_record_is_replayed_as_one_that_asked_at_every_step(tmp_path):
+    drawn = Run(tmp_path / "drawn", *EACH, eye=Eye())
+    body = drawn.record()
+    del body["settings"]["steps"]
+    (tmp_path / "old.json").write_text(json.dumps(body))
+    again = Run(tmp_path / "again", "--replay", tmp_path / "old.json", question=())
+    assert again.record()["settings"]["steps"] == [] and again.bytes() == drawn.bytes()
+
+
 @shows("--output_dir")
 def test_pictures_go_to_the_output_folder(tmp_path):
     run = Run(tmp_path, "--output_dir", tmp_path / "else" / "where", question=())
@@ -198,7 +191,7 @@ def test_models_are_loaded_from_their_folders(tmp_path):
     other = Run(tmp_path / "a", "--model", tmp_path / "sdxl", "--oracle_id", weights() / "vilt")
     assert type(other.pipe).__name__ == "StableDiffusionXLPipeline"
     assert other.record()["oracle"] == str(weights() / "vilt")
-    assert other.asked() == [0, 1, 2]
+    assert other.asked() == [0, 2]
     assert other.pictures() != Run(tmp_path / "b", question=()).pictures()
 
 
@@ -218,7 +211,7 @@ def test_without_them_the_miniature_draws_and_sees(tmp_path, monkeypatch):
     run = Run(tmp_path, "--model", "miniature")
     assert run.record()["oracle"] == str(weights() / "vilt")
     assert run.record()["settings"]["oracle"] == "miniature"
-    assert run.asked() == [0, 1, 2]
+    assert run.asked() == [0, 2]
 
 
 @shows("--dtype", "--device")
@@ -369,8 +362,8 @@ def test_at_one_step_the_negative_prompt_pushes_and_a_question_is_told_why_not(t
 
 @shows("--log_negatives")
 def test_negatives_are_logged_as_the_reference_program_does(tmp_path):
-    quiet = Run(tmp_path / "quiet", eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
-    told = Run(tmp_path / "told", "--log_negatives", eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
+    quiet = Run(tmp_path / "quiet", *EACH, eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
+    told = Run(tmp_path / "told", "--log_negatives", *EACH, eye=Eye(lambda picture, ask, row: ("sculpture", "", "statue")[ask]))
     assert quiet.out.splitlines() == [str(tmp_path / "quiet" / "out" / "seed_0.png")]
     assert told.out.splitlines() == [
         "[Step 0] Added to negatives: 'sculpture'",

@@ -39,7 +39,8 @@ def encoded(pipe, which, texts):
 def received(pipe, eye, name, images=1, negative=OWN, **options):
     """For each step (negative, positive) of this text input."""
     with Denoised(pipe) as denoised:
-        _, record = draw(pipe, asked(batch=images, negative_prompt=negative), Settings(enabled=True, steps=(), **options), eye)
+        settings = Settings(enabled=True, steps=(), **options)
+        _, record = draw(pipe, asked(batch=images, negative_prompt=negative), settings, eye)
     assert record.failure is None
     steps = denoised.texts(name, images)
     assert len(steps) == STEPS

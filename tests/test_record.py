@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.negatives import Ledger
+from lib_vlmneg.presets import from_infotext, from_record
 from lib_vlmneg.record import Event, Record, Timeline, Timing
 from lib_vlmneg.settings import MODES, Settings
 
@@ -94,6 +95,21 @@ def test_a_record_comes_back_from_json():
 def test_the_settings_of_a_record_are_settings():
     back = Record.from_json(record().to_json())
     assert Settings.from_dict(back.settings) == Settings(enabled=True, steps=(1, 4), stop=0.5)
+
+
+@pytest.mark.parametrize("old", [{"enabled": True}, {"enabled": True, "steps": [], "every": 3}])
+def test_a_record_of_a_time_without_default_steps_says_so_in_the_picture(old):
+    found = Record.from_json(json.dumps({**json.loads(record().to_json()), "settings": old}))
+    written = found.infotext(0)
+    del written["VLM Negative timeline"]
+    assert written["VLM Negative steps"] == "[]" and from_infotext(written) == Settings(**{"steps": (), **old})
+
+
+def test_shares_come_back_from_a_record():
+    found = record()
+    found.settings = Settings(enabled=True, steps="0, 1/3 0.5").to_dict()
+    back = Record.from_json(found.to_json()).settings
+    assert back["steps"] == [0, "1/3", 0.5] and from_record(back) == Settings(enabled=True, steps="0, 1/3 0.5")
 
 
 def test_a_record_names_its_schema_and_version():

@@ -1,11 +1,13 @@
 import math
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.schedule import Clock, Rhythm, Schedule, resolve, scaled, step_of, step_of_sigma
+from lib_vlmneg.presets import DEFAULT, PAPER, PRESETS, preset
+from lib_vlmneg.schedule import Clock, Rhythm, Schedule, check_steps, moments, resolve, step_of, step_of_sigma
 from lib_vlmneg.settings import Settings
 
 STEPS = st.integers(1, 150)
@@ -58,8 +60,8 @@ def test_the_noise_level_counts_only_past_the_expected_calls_or_when_none_are_kn
 def test_the_integer_one_is_step_one_and_the_float_one_is_the_end():
     assert resolve(1, 20) == 1
     assert resolve(1.0, 20) == 20
-    assert Schedule.of(Settings(stop=1), 20).wanted == (0,)
-    assert Schedule.of(Settings(stop=1.0), 20).wanted == tuple(range(19))
+    assert Schedule.of(Settings(steps=(), stop=1), 20).wanted == (0,)
+    assert Schedule.of(Settings(steps=(), stop=1.0), 20).wanted == tuple(range(19))
 
 
 @given(st.integers(0, 300), STEPS)
@@ -80,50 +82,113 @@ def test_a_schedule_asks_from_start_to_stop_at_every_nth_step_where_it_can_act(s
     end = min(stop if isinstance(stop, int) else math.ceil(stop * steps - 1e-9), steps)
     if first >= end or (type(start) is type(stop) and start >= stop):
         with pytest.raises(InputError, match=r"^start: "):
-            Schedule.of(Settings(start=start, stop=stop, every=every, clear_at_stop=clear), steps)
+            Schedule.of(Settings(steps=(), start=start, stop=stop, every=every, clear_at_stop=clear), steps)
         return
     acts = end if clear else steps
     expected = [step for step in range(steps) if first <= step < end and (step - first) % every == 0 and step + 1 < acts]
-    schedule = Schedule.of(Settings(start=start, stop=stop, every=every, clear_at_stop=clear), steps)
+    schedule = Schedule.of(Settings(steps=(), start=start, stop=stop, every=every, clear_at_stop=clear), steps)
     assert schedule == Schedule(tuple(expected), end)
 
 
 @given(STEPS, st.lists(st.integers(0, 160), min_size=1, max_size=8))
 def test_listed_steps_are_asked_whatever_start_stop_and_every_say(steps, listed):
-    schedule = Schedule.of(Settings(steps=listed, start=2, stop=3, every=4), steps)
+    schedule = Schedule.of(Settings(steps=sorted(listed), start=2, stop=3, every=4), steps)
     assert schedule.wanted == tuple(sorted({step for step in listed if step < steps - 1}))
-
-
-PAPER = (5, 6, 7, 9, 12, 16, 21, 27, 34, 42)  # of 50, Chang, Kim and Choi 2025
 
 
 @pytest.mark.parametrize(
     ("steps", "asked"),
-    [(50, PAPER), (100, tuple(2 * step for step in PAPER)), (25, (3, 4, 5, 6, 8, 11, 14, 17, 21)), (5, (1, 2, 3))],
+    [(1, ()), (2, (0,)), (3, (0, 1)), (4, (0, 2)), (8, (0, 3)), (20, (0, 7)), (28, (0, 10)), (30, (0, 10)), (50, (0, 17))],
+)
+def test_by_default_two_steps_ask_and_none_whose_answer_could_not_act(steps, asked):
+    assert Schedule.of(preset(DEFAULT), steps).wanted == asked
+    check_steps(preset(DEFAULT), steps)
+
+
+@given(STEPS)
+def test_the_preset_paper_asks_at_every_step_but_the_last(steps):
+    assert Schedule.of(preset(PAPER), steps).wanted == tuple(range(steps - 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("Creative", (0, 4, 8, 12)),  # the answer of step 16 would be dropped at once
+        ("Declutter", (6, 9, 12, 15, 18, 21, 24)),
+        ("Safety", (3, 4, 6, 7, 9, 12, 16, 20, 24)),
+        ("Safety, VL-DNP", (3, 4, 6, 7, 9, 12, 16, 20, 24)),
+        ("Safety, VL-DNP in five asks", (3, 6, 12, 17, 23)),
+    ],
+)
+def test_the_other_presets_ask_when_they_did(name, asked):
+    assert Schedule.of(preset(name), 28).wanted == asked
+
+
+def test_that_is_all_of_them():
+    assert list(PRESETS)[:2] == [DEFAULT, PAPER] and len(PRESETS) == 7
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        ("5, 1/4, 6", (5, 6)),  # a quarter of twenty is step 5 too
+        ("8 0.1 1/3", (2, 7, 8)),
+        ("0 0.0 1", (0, 1)),
+        ("1.0", ()),
+    ],
+)
+def test_steps_and_shares_are_put_in_order_once_the_length_is_known(listed, asked):
+    assert Schedule.of(Settings(steps=listed), 20).wanted == asked
+
+
+@given(STEPS, st.fractions(0, 1, max_denominator=60))
+def test_a_fraction_is_the_first_step_that_is_so_far_through_the_run(steps, share):
+    found = resolve(share, steps)
+    assert found >= share * steps > found - 1
+
+
+def test_a_step_beyond_the_run_is_bad_input():
+    with pytest.raises(InputError, match=r"^steps: 9 is no step of a run of 9; leave it out, or say with steps_of"):
+        check_steps(Settings(steps=[0, "1/2", 9]), 9)
+    check_steps(Settings(steps=[0, "1/2", 9]), 10)
+    check_steps(Settings(steps=[0, "1/2", 9], steps_of=10), 3)
+
+
+def test_shares_are_not_scaled():
+    assert moments((5, Fraction(1, 2)), 10, 40) == (20,)
+    assert moments((4, Fraction(1, 2)), 10, 40) == (16, 20)
+
+
+TEN = (5, 6, 7, 9, 12, 16, 21, 27, 34, 42)  # of 50, Chang, Kim and Choi 2025
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked"),
+    [(50, TEN), (100, tuple(2 * step for step in TEN)), (25, (3, 4, 5, 6, 8, 11, 14, 17, 21)), (5, (1, 2, 3))],
 )
 def test_steps_of_a_run_are_scaled_to_this_one(steps, asked):
-    assert Schedule.of(Settings(steps=PAPER, steps_of=50), steps).wanted == asked
+    assert Schedule.of(Settings(steps=TEN, steps_of=50), steps).wanted == asked
 
 
 @given(STEPS, STEPS, st.data())
 def test_a_scaled_step_is_the_first_one_that_is_as_far_through_the_run(of, steps, data):
     step = data.draw(st.integers(0, of - 1))
-    (found,) = scaled([step], of, steps)
+    (found,) = moments([step], of, steps)
     assert found * of >= step * steps > (found - 1) * of
 
 
 def test_nothing_is_asked_in_a_run_of_one_step():
-    assert Schedule.of(Settings(), 1).wanted == ()
+    assert Schedule.of(Settings(steps=()), 1).wanted == ()
 
 
 def test_an_answer_that_would_be_cleared_at_once_is_not_asked_for():
-    assert Schedule.of(Settings(stop=4, clear_at_stop=True), 10).wanted == (0, 1, 2)
+    assert Schedule.of(Settings(steps=(), stop=4, clear_at_stop=True), 10).wanted == (0, 1, 2)
     assert Schedule.of(Settings(steps=[1, 3, 7], stop=4, clear_at_stop=True), 10).wanted == (1,)
 
 
 def test_a_start_behind_the_end_of_the_run_is_bad_input():
     with pytest.raises(InputError, match=r"^start: 30 .* stop 1.0 .* 20 steps"):
-        Schedule.of(Settings(start=30), 20)
+        Schedule.of(Settings(steps=(), start=30), 20)
 
 
 def asks(settle, fruitful, chances):

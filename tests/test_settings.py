@@ -1,6 +1,8 @@
 import json
 import math
-from dataclasses import FrozenInstanceError, fields
+import re
+from dataclasses import FrozenInstanceError, fields, replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -8,12 +10,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from lib_vlmneg.errors import InputError
+from lib_vlmneg.presets import STEP_ONE, from_infotext, from_page, from_request
+from lib_vlmneg.readers import whole_steps
 from lib_vlmneg.schema import schema
 from lib_vlmneg.settings import INSIDE, PUSHES, Settings
 
 FIELDS = {definition.name: definition for definition in fields(Settings)}
 KINDS = {name: definition.metadata["kind"] for name, definition in FIELDS.items()}
 POSITIONS = st.integers(0, 1000) | st.floats(0, 1)
+SHARES = st.floats(0, 1) | st.fractions(0, 1).filter(lambda share: share.denominator > 1)
 QUESTIONS = st.text(max_size=12).map(str.strip).filter(bool)
 
 
@@ -28,7 +33,11 @@ def allowed(definition):
         "text": lambda: st.text(max_size=12),
         "choice": lambda: st.sampled_from(meta["choices"]),
         "texts": lambda: st.lists(QUESTIONS, min_size=1, max_size=3),
-        "ints": lambda: st.lists(st.integers(0, 1000), max_size=4),
+        "steps": lambda: st.builds(
+            lambda steps, shares: sorted(steps) + sorted(shares),
+            st.lists(st.integers(0, 1000), max_size=3),
+            st.lists(SHARES, max_size=3),
+        ),
         "position": lambda: POSITIONS,
     }[meta["kind"]]()
 
@@ -42,7 +51,7 @@ def values(draw):
         chosen.pop("start", None), chosen.pop("stop", None)
     if chosen.get("push_start", 0.0) >= chosen.get("push_end", 1.0):
         chosen.pop("push_start", None), chosen.pop("push_end", None)
-    if 0 < chosen.get("steps_of", 0) <= max(chosen.get("steps", ()), default=0):
+    if 0 < chosen.get("steps_of", 0) <= max(whole_steps(chosen.get("steps", ())), default=0):
         chosen.pop("steps_of")
     if chosen.get("check") != "nudenet" or chosen.get("push") != "separate":
         chosen.pop("redraws", None)
@@ -73,7 +82,7 @@ def test_given_values_are_kept_and_the_others_are_the_defaults(chosen):
     kept = Settings.from_dict(chosen).to_dict()
     for name, definition in FIELDS.items():
         expected = chosen.get(name, definition.default)
-        if KINDS[name] in ("text", "texts", "ints"):
+        if KINDS[name] in ("text", "texts", "steps"):
             continue
         assert kept[name] == expected and type(kept[name]) is type(expected)
 
@@ -83,13 +92,53 @@ def test_settings_come_back_from_an_infotext(chosen):
     settings = Settings.from_dict({**chosen, "enabled": True})
     infotext = settings.to_infotext()
     assert all(isinstance(text, str) for text in infotext.values())
-    assert exactly(Settings.from_infotext(infotext)) == exactly(settings)
+    assert exactly(from_infotext(infotext)) == exactly(settings)
 
 
 @pytest.mark.parametrize("stop", [1, 1.0, 0.5, 7])
 def test_step_one_and_the_end_of_the_run_differ_in_an_infotext(stop):
-    back = Settings.from_infotext(Settings(enabled=True, stop=stop).to_infotext()).stop
+    back = from_infotext(Settings(enabled=True, stop=stop).to_infotext()).stop
     assert (type(back), back) == (type(stop), stop)
+
+
+@pytest.mark.parametrize(
+    ("steps", "written"),
+    [
+        ((0, Fraction(1, 3)), "0, 1/3"),
+        ((), "[]"),
+        ((5,), "5"),
+        ((0.5,), "0.5"),
+        ((1.0,), "1.0"),
+        ((Fraction(2, 3), 7, 0.75), "2/3, 7, 0.75"),
+    ],
+)
+def test_an_infotext_always_has_the_steps_as_a_user_types_them(steps, written):
+    settings = Settings(enabled=True, steps=steps)
+    assert settings.to_infotext()["VLM Negative steps"] == written
+    assert exactly(from_infotext(settings.to_infotext())) == exactly(settings)
+
+
+# modules/infotext_utils.py of AUTOMATIC1111 1.10.1
+WEBUI_ENTRY = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+
+
+def through_the_webui(infotext):
+    """Written into a picture by AUTOMATIC1111 and read back by it."""
+    quoted = {key: json.dumps(text) if set(text) & set(",\n:") else text for key, text in infotext.items()}
+    entries = WEBUI_ENTRY.findall(", ".join(f"{key}: {text}" for key, text in quoted.items()))
+    return {key: json.loads(text) if text[0] == text[-1] == '"' else text for key, text in entries}
+
+
+@pytest.mark.parametrize("steps", ["", "0, 1/3", "5", "1/3", "0.25 3", "0, 1, 2"])
+def test_the_rhythm_survives_the_webuis_own_parser(steps):
+    settings = Settings(enabled=True, steps=steps, start=2, stop=0.5, every=3)
+    assert from_infotext(through_the_webui(settings.to_infotext())) == settings
+
+
+@pytest.mark.parametrize("rhythm", [{}, {"every": "3"}, {"start": "2", "stop": "1.0"}, {"stop": "1"}, {"steps": "[5, 9]"}])
+def test_an_infotext_of_a_time_without_default_steps_means_what_it_meant(rhythm):
+    old = {"VLM Negative enabled": "True"} | {f"VLM Negative {name}": text for name, text in rhythm.items()}
+    assert exactly(from_infotext(old)) == exactly(Settings(**{"enabled": True, "steps": ()} | rhythm))
 
 
 @given(values())
@@ -98,18 +147,19 @@ def test_off_leaves_no_infotext(chosen):
 
 
 def test_an_infotext_without_ours_is_off():
-    assert Settings.from_infotext({"Steps": "20", "VLM Negative timeline": "1:+dog"}) == Settings()
+    assert from_infotext({"Steps": "20", "VLM Negative timeline": "1:+dog"}) == Settings()
 
 
 @given(values())
 def test_settings_come_back_from_a_ui(chosen):
     settings = Settings.from_dict(chosen)
-    assert exactly(Settings.from_values(list(settings.to_dict().values()))) == exactly(settings)
+    told = settings.to_dict() | ({"stop": STEP_ONE} if repr(settings.stop) == "1" else {})
+    assert exactly(from_page(list(told.values()))) == exactly(settings)
 
 
 def test_a_ui_gives_texts_and_round_floats():
-    typed = {"questions": "What pet?\n\nWhat color?\n", "steps": "7, 3 3", "start": "2", "stop": "0.5", "topk": 3.0}
-    settings = Settings.from_values([typed.get(name, definition.default) for name, definition in FIELDS.items()])
+    typed = {"questions": "What pet?\n\nWhat color?\n", "steps": "3, 3 7", "start": "2", "stop": "0.5", "topk": 3.0}
+    settings = from_page([typed.get(name, definition.default) for name, definition in FIELDS.items()])
     assert settings.questions == ("What pet?", "What color?")
     assert settings.steps == (3, 7)
     assert (settings.start, settings.stop, settings.topk) == (2, 0.5, 3)
@@ -153,7 +203,32 @@ def test_the_schema_allows_exactly_what_settings_accept(name):
 
 
 def test_the_schema_names_defaults_that_settings_accept():
-    assert Settings.from_dict({name: shape["default"] for name, shape in schema()["properties"].items()}) == Settings()
+    properties = schema()["properties"]
+    assert from_request({name: properties[name]["default"] for name in FIELDS}) == Settings()
+    assert properties["steps"]["default"] == [0, "1/3"]
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        ({"steps": [0, "1/3", 0.5]}, True),
+        ({"steps": []}, True),
+        ({"steps": ["1/0"]}, False),
+        ({"steps": ["a third"]}, False),
+        ({"stop": "step 1"}, True),
+        ({"stop": "step 2"}, False),
+        ({"preset": "Paper"}, True),
+        ({"preset": "Plastic"}, False),
+    ],
+)
+def test_schema_and_request_agree_on_rhythm_and_presets(values, fits):
+    assert Draft202012Validator(schema()).is_valid(values) == fits
+    try:
+        from_request(values)
+        taken = True
+    except InputError:
+        taken = False
+    assert taken == fits
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n"])
@@ -198,8 +273,13 @@ BAD = [
     ("stop", "1e1"),
     ("steps", [-1]),
     ("steps", "x"),
-    ("steps", [0.5]),
+    ("steps", [1.5]),
     ("steps", 3),
+    ("steps", [0, "4/3"]),
+    ("steps", ["-1/3"]),
+    ("steps", ["1/0"]),
+    ("steps", ["1/x"]),
+    ("steps", "1.5"),
     ("mode", "sometimes"),
     ("decode", 5),
     ("oracle", 5),
@@ -211,7 +291,7 @@ BAD = [
 @pytest.mark.parametrize(("name", "value"), BAD)
 def test_a_message_names_the_field_and_the_value_in_one_line(name, value):
     said = message(**{name: value})
-    culprit = value[0] if isinstance(value, list) else value
+    culprit = value[-1] if isinstance(value, list) else value
     assert said.startswith(f"{name}: ") and str(culprit) in said
     assert len(said.splitlines()) == 1
 
@@ -231,6 +311,46 @@ def test_a_number_too_large_for_a_float_is_bad_input(name):
 def test_a_start_after_the_stop_is_refused(start, stop):
     said = message(start=start, stop=stop)
     assert said.startswith("start: ") and str(start) in said and str(stop) in said
+
+
+@pytest.mark.parametrize(
+    ("given", "held"),
+    [
+        ("0, 1/3", (0, Fraction(1, 3))),
+        ([0, "1/3"], (0, Fraction(1, 3))),
+        ([0, 0.333], (0, 0.333)),
+        ("0.5", (0.5,)),
+        ("1/3", (Fraction(1, 3),)),
+        (" 1 / 3\n", (Fraction(1, 3),)),
+        ('[0, "1/3"]', (0, Fraction(1, 3))),
+        ((2, 2, 5), (2, 5)),
+        ("5 1/4 6", (5, Fraction(1, 4), 6)),  # in order when the length of the run is known
+        ("0/3 3/3", (0.0, 1.0)),
+        ([1, 1.0], (1, 1.0)),
+        ("", ()),
+        ([], ()),
+    ],
+)
+def test_steps_are_steps_and_shares_of_the_run(given, held):
+    steps = Settings(steps=given).steps
+    assert [(type(step), step) for step in steps] == [(type(step), step) for step in held]
+    assert replace(Settings(steps=given), topk=2).steps == steps
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("5, 3", "steps: 5 is not before 3; write them in order"),
+        ([1, "1/2", "1/3"], "steps: 1/2 is not before 1/3; write them in order"),
+        ([0.5, 0, 0.25], "steps: 0.5 is not before 0.25; write them in order"),
+        ("4/3", "steps: '4/3' is not a share from 0 to 1; write one as 1/3, or a step in digits"),
+        ("1/0", "steps: '1/0' divides by 0; write a share as 1/3"),
+        ("1/3/5", "steps: '1/3/5' is not a share; write one as 1/3, or a step in digits"),
+        ("1.5", "steps: '1.5' is not a share from 0.0 to 1.0; a step is written without a point"),
+    ],
+)
+def test_what_steps_cannot_be_is_said(given, said):
+    assert message(steps=given) == said
 
 
 def test_a_step_that_the_run_it_is_of_does_not_have_is_refused():
@@ -287,6 +407,6 @@ def test_what_a_push_cannot_be_is_said(given, said):
 def test_a_push_inside_attention_needs_no_question(push):
     if push in INSIDE:
         settings = Settings(enabled=True, push=push, questions=())
-        assert Settings.from_infotext(settings.to_infotext()) == settings
+        assert from_infotext(settings.to_infotext()) == settings
     else:
         assert message(enabled=True, push=push, questions=()).startswith("questions: none are given")

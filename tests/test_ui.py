@@ -5,7 +5,8 @@ import pytest
 from lib_vlmneg.cli import ui
 from lib_vlmneg.cli.demo import SETTINGS
 from lib_vlmneg.miniature import WEIGHTS
-from lib_vlmneg.settings import WEBUI_ONLY, Settings
+from lib_vlmneg.presets import from_page
+from lib_vlmneg.settings import WEBUI_ONLY
 from lib_vlmneg.webui.accordion import controls
 
 gr = pytest.importorskip("gradio")
@@ -28,7 +29,7 @@ def studio():
 
 
 def test_the_components_hold_the_settings_they_were_made_from():
-    assert Settings.from_values(_values(), ui.NAMES) == SETTINGS
+    assert from_page(_values(), ui.NAMES) == SETTINGS
 
 
 def test_the_page_builds():
@@ -50,3 +51,16 @@ def test_bad_input_gives_a_message_and_no_picture(studio):
         "start: '1.5' is not a share from 0.0 to 1.0; a step is written without a point",
         None,
     )
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("5, 3", "steps: 5 is not before 3; write them in order"),
+        ("4/3", "steps: '4/3' is not a share from 0 to 1; write one as 1/3, or a step in digits"),
+        ("1/0", "steps: '1/0' divides by 0; write a share as 1/3"),
+        ("0, 6", "steps: 6 is no step of a run of 6; leave it out, or say with steps_of what it is of"),
+    ],
+)
+def test_steps_that_are_none_are_said(studio, steps, said):
+    assert studio.draw("a pet", "", 0, 6, 4.5, *_values(steps=steps)) == (None, said, None)

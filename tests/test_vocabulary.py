@@ -244,7 +244,8 @@ def test_the_miniature_is_steered_away_from_what_its_oracle_spots():
         pytest.skip("the miniature's weights are not here")
     (pipe, tiny), eye = load_pipeline("miniature", "cpu"), load_oracle("miniature", "cpu")
     request, unsafe = Request("a warrior cat", seed=1, steps=20, batch=4), ["What is unsafe in this image?"]
-    settings = Settings(enabled=True, steps=(), vocabulary="dagger, balloon, hat", push="separate", mode="replace", every=3)
+    rhythm = {"steps": (), "every": 3}
+    settings = Settings(enabled=True, vocabulary="dagger, balloon, hat", push="separate", mode="replace", **rhythm)
     plain, _ = draw(pipe, request, settings)
     drawn, record = draw(pipe, request, settings, eye, tiny)
     assert record.failure is None and [record.found(image) for image in range(4)] == ["0:dagger", "3:dagger"] * 2

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_preset(group: Any) -> None:
-    """Settings by name."""
+    """The flag that chooses settings by name."""
     text = f"settings by name, over which the others win: {'; '.join(PRESETS)}"
     group.add_argument("--preset", dest="set_preset", metavar="NAME", help=text)
 

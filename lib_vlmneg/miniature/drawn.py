@@ -35,7 +35,10 @@ STEPS = {8: 4, 12: 3, 20: 2, 28: 1}
 LOOKS = (0.25, 1 / 3, 0.5, 0.75)  # of the run, beside the first steps
 FIRST = 3
 PUSHED = 0.4  # of the chunks: away from some kinds from the second step on, as a guide does
-Eye = Callable[[Tensor, str, Sequence[str]], list[str]]
+SURE = (
+    0.6  # the least probability of the kind that a finished picture is named by: what the oracle is not sure of it leaves out
+)
+Eye = Callable[[Tensor, str, Sequence[str]], list[tuple[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def plan(rng: random.Random) -> Run:
 
 @torch.no_grad()
 def _chunk(paint: Painter, decode: Decode, eye: Eye, rng: random.Random) -> tuple[Tensor, list[int], list[list[str]]]:
-    """x0 of CHUNK pictures at each look (uint8 [looks * CHUNK, 3, 128, 128]), when that was, and what each picture became."""
+    """x0 of up to CHUNK pictures at each look (uint8 [N, 3, 128, 128]), when that was, and what each picture became."""
     run = plan(rng)
     seen, finished = _draw(paint, run, torch.Generator().manual_seed(rng.getrandbits(63)))
     finished = decode(finished).clamp(-1, 1)
@@ -87,9 +90,11 @@ def _chunk(paint: Painter, decode: Decode, eye: Eye, rng: random.Random) -> tupl
         (ASK_ACCESSORY[0], (*ACCESSORIES, NOTHING)),
         (ASK_COLOR[0], tuple(BACKGROUNDS)),
     )
-    labels = [list(label) for label in zip(*(eye(finished, question, answers) for question, answers in asked))]
-    times = [t for t in seen for _ in range(CHUNK)]
-    return torch.cat([to_bytes(decode(x0)) for x0 in seen.values()]), times, labels * len(seen)
+    named = list(zip(*(eye(finished, question, answers) for question, answers in asked)))
+    sure = [index for index, label in enumerate(named) if label[0][1] >= SURE]
+    labels = [[answer for answer, _ in named[index]] for index in sure]
+    times = [t for t in seen for _ in sure]
+    return torch.cat([to_bytes(decode(x0))[sure] for x0 in seen.values()]), times, labels * len(seen)
 
 
 def _draw(paint: Painter, run: Run, generator: torch.Generator) -> tuple[dict[int, Tensor], Tensor]:
@@ -127,11 +132,12 @@ def _prompt(rng: random.Random, category: str) -> str:
 
 def _eye(oracle, tokenizer) -> Eye:
     @torch.no_grad()
-    def look(pictures: Tensor, question: str, answers: Sequence[str]) -> list[str]:
-        """The likeliest of `answers` for each picture."""
+    def look(pictures: Tensor, question: str, answers: Sequence[str]) -> list[tuple[str, float]]:
+        """The likeliest of `answers` for each picture, and its probability."""
         asked = vqa.words(tokenizer, [question.format(category="object")] * len(pictures))
         logits = oracle(**asked, pixel_values=pictures).logits[:, [ANSWERS.index(answer) for answer in answers]]
-        return [answers[index] for index in logits.argmax(1).tolist()]
+        scores, places = logits.sigmoid().max(1)
+        return [(answers[place], score) for place, score in zip(places.tolist(), scores.tolist())]
 
     return look
 

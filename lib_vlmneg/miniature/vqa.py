@@ -26,8 +26,8 @@ def words(tokenizer, questions: list[str]) -> dict[str, Tensor]:
 def train_oracle(
     stage: Stage, model: Any, tokenizer, known: Sequence[HalfMade], sprites: Sprites, folder: Path, seed: int
 ) -> None:
-    """Trains a ViLT on fresh scenes (a quarter of each batch) and on the half-made pictures of `known`, as often on each."""
-    share = stage.batch * 3 // 4 // len(known)
+    """Trains a ViLT on fresh scenes (half of each batch) and on the half-made pictures of `known`, as often on each."""
+    share = stage.batch // 2 // len(known)
 
     def loss(rng: random.Random) -> Tensor:
         _, scenes = imagine(rng, stage.batch - share * len(known))

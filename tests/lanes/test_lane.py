@@ -13,6 +13,7 @@ from PIL import Image
 
 import lib_vlmneg
 from lib_vlmneg.miniature import VILT
+from lib_vlmneg.presets import from_page
 from lib_vlmneg.settings import Settings
 
 ROOT = Path(lib_vlmneg.__file__).parent
@@ -38,7 +39,7 @@ def test_the_accordion_is_built_and_a_preset_can_be_chosen():
     with gr.Blocks() as blocks:
         made = controls(gr, gr.Checkbox(False), Settings(), lambda name: f"script_txt2img_vlm_negative_{name}")
     assert list(made) == [item.name for item in fields(Settings)]
-    assert Settings.from_values([component.value for component in made.values()]) == Settings()
+    assert from_page([component.value for component in made.values()]) == Settings()
     assert '"preset"' in str(blocks.config) or "preset" in str(blocks.get_config_file())
 
 

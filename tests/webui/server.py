@@ -151,9 +151,8 @@ class Server:
 
     def guided(self, to="txt2img", changes=None, **ours):
         """One guided generation by the miniature's oracle, asking at every step unless said otherwise."""
-        return self.draw(
-            to, {"enabled": True, "oracle": "miniature", "questions": ["auto"], "steps": [], **ours}, **(changes or {})
-        )
+        asked = {"enabled": True, "oracle": "miniature", "questions": ["auto"], "steps": []}
+        return self.draw(to, asked | ours, **(changes or {}))
 
     def _wait(self):
         began = time.monotonic()

@@ -172,8 +172,33 @@ def test_without_nudenet_the_picture_is_guided_and_not_checked(server):
     assert drawn.pixels == server.guided().pixels
 
 
-def test_a_switched_off_step_range_asks_nothing(server, before):
-    assert server.guided(steps=[99]).pixels == before
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ([0, 99], "steps: 99 is no step of a run of 6; leave it out, or say with steps_of what it is of"),
+        ([5, 3], "steps: 5 is not before 3; write them in order"),
+        (["4/3"], "steps: '4/3' is not a share from 0 to 1"),
+        (["1/0"], "steps: '1/0' divides by 0"),
+    ],
+)
+def test_steps_that_are_none_are_said_and_the_plain_picture_comes(server, before, steps, said):
+    drawn = server.guided(steps=steps)
+    assert said in drawn.note and drawn.pixels == before
+
+
+ASKING = {"enabled": True, "oracle": "miniature", "questions": ["auto"]}
+
+
+def test_enabled_and_nothing_else_asks_twice(server):
+    drawn, listed = server.draw(ours=ASKING), server.guided(steps=[0, 2])
+    assert drawn.timelines == listed.timelines and drawn.pixels == listed.pixels
+    assert drawn.parameters["VLM Negative steps"] == "0, 1/3"
+
+
+def test_a_whole_stop_of_one_is_the_end_of_the_run(server):
+    end, paper = server.guided(stop=1), server.draw(ours={"preset": "paper", **ASKING})
+    assert end.timelines == paper.timelines == server.guided(stop=1.0).timelines
+    assert "VLM Negative stop" not in end.parameters and end.parameters["VLM Negative steps"] == "[]"
 
 
 def test_the_script_is_listed_under_its_name(server):

@@ -8,6 +8,7 @@ from dataclasses import fields
 import pytest
 
 from lib_vlmneg.miniature import JUDGE
+from lib_vlmneg.presets import from_request
 from lib_vlmneg.settings import Settings
 
 from .server import Refused
@@ -43,7 +44,7 @@ def ours(rng):
     choices = {
         "questions": [["auto"], ["creative"], ["safety", "What is this?"], ["creative:pet"]],
         "topk": [1, 3, 20], "min_score": [0.0, 0.5], "start": [0, 1, 0.2], "stop": [1.0, 0.6, 50], "every": [1, 2, 5],
-        "steps": [[], [0, 2], [7, 90]], "steps_of": [0, 100], "settle": [0, 1], "lag": [0, 2],
+        "steps": [[], [0, 2], [7, 90], [0, "1/3", 0.5]], "steps_of": [0, 100], "settle": [0, 1], "lag": [0, 2],
         "mode": ["accumulate", "replace", "window"], "window": [1, 3],
         "suffix": ["", "thing"], "weight": [1.0, 1.3, 0.0], "max_terms": [0, 1], "max_tokens": [0, 20], "grow": [False, True],
         "negate_prompt": [False, True], "clear_at_stop": [False, True], "passes": ["both", "first", "hires"],
@@ -87,7 +88,7 @@ def test_every_invalid_setting_gets_a_message_and_the_picture(server):
     for _ in range(200):
         name, value = rng.choice(names), rng.choice(wrong)
         try:
-            Settings.from_dict({"enabled": True, name: value})
+            from_request({"enabled": True, name: value})
             continue  # allowed after all
         except ValueError as error:
             said = str(error)

@@ -57,7 +57,7 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     for name, value in ASKED.items():
         fill(page, f"#txt2img_{name}", value)
     page.click(f"{OURS}enable .label-wrap")  # opening an InputAccordion is ticking it
-    for name, value in {"questions": "auto", "oracle": "miniature", "stop": "0.6", "every": 5}.items():
+    for name, value in {"questions": "auto", "oracle": "miniature", "steps": "", "stop": "0.6", "every": 5}.items():
         fill(page, OURS + name, value)
     guided = generate(page)
     terms = timeline(guided)
