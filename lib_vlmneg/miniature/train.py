@@ -26,14 +26,14 @@ STAGES = {
 }
 CONTINUED = STAGES | {  # from weights that know a part of this world already
     "vae": Stage("vae", steps=420, batch=4, learning_rate=6e-4, ema=0.99, warm_up=30),
-    "taesd": Stage("taesd", steps=150, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
-    "unet": Stage("unet", steps=1150, batch=24, learning_rate=4e-4, ema=0.998),
-    "vilt": Stage("vilt", steps=220, batch=64, learning_rate=5e-4, ema=0.99),
-    "vilt-drawn": Stage("vilt-drawn", steps=420, batch=64, learning_rate=8e-4, ema=0.98),
-    "judge": Stage("judge", steps=400, batch=64, learning_rate=1e-3, ema=0.99),
+    "taesd": Stage("taesd", steps=300, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
+    "unet": Stage("unet", steps=3000, batch=24, learning_rate=4e-4, ema=0.998),
+    "vilt": Stage("vilt", steps=600, batch=64, learning_rate=8e-4, ema=0.99),
+    "vilt-drawn": Stage("vilt-drawn", steps=500, batch=64, learning_rate=8e-4, ema=0.98),
+    "judge": Stage("judge", steps=700, batch=64, learning_rate=1e-3, ema=0.99),
 }
-HALF_MADE = 1920  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
-DRAWN = 8  # chunks of pictures that samplers draw
+HALF_MADE = 3200  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
+DRAWN = 12  # chunks of pictures that samplers draw
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 
@@ -72,7 +72,8 @@ def train_all(folder: Path, out: Path, seed: int, quick: bool = False, start: Pa
         take_over(vilt, start / "vilt", words=words.convert_ids_to_tokens(range(len(words))), answers=ANSWERS)
     vqa.train_oracle(stages["vilt"], vilt, words, [seen], pictures, folder, seed)
     on_the_way = drawn.drawn(paint, decode, vilt, words, folder, seed, "drawn", 1 if quick else DRAWN)
-    vqa.train_oracle(stages["vilt-drawn"], vilt, words, [seen, on_the_way], pictures, folder, seed)
+    known = [some for some in (seen, on_the_way) if some.scenes]  # an oracle that is sure of nothing leaves nothing
+    vqa.train_oracle(stages["vilt-drawn"], vilt, words, known, pictures, folder, seed)
 
     manners = (BLIND, CAPTIONED)
     judged = half_made(paint, decode, pictures, folder, seed + JUDGE_SEED, "half-made-judge", max(128, size // 4), manners)
