@@ -120,3 +120,15 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     assert "seed: -1 is not from 0" in capsys.readouterr().err
     assert main(["bench", "table", "--markdown", str(tmp_path / "no.csv")]) == 2
     assert "is no table of this bench" in capsys.readouterr().err
+
+
+def test_ddim_does_not_clip_latents():
+    from types import SimpleNamespace
+
+    from diffusers import EulerAncestralDiscreteScheduler
+
+    from lib_vlmneg.hosts.diffusers import samplers
+
+    pipe = SimpleNamespace(scheduler=EulerAncestralDiscreteScheduler(timestep_spacing="trailing"))
+    samplers.use(pipe, "ddim")
+    assert pipe.scheduler.config.clip_sample is False and pipe.scheduler.config.timestep_spacing == "trailing"
