@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .asking import Asked, asking, prefixed
+from .query.asking import Asked, asking, prefixed
 from .decode import Decoder
 from .devices import same_random_numbers
 from .errors import InputError
@@ -22,7 +22,7 @@ from .oracles.stopped import Stopped
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
 from .settings import INSIDE, Settings
-from .vocabulary import Vocabulary
+from .query.vocabulary import Vocabulary
 
 Watcher = Callable[[Event, Image.Image], None]
 JOINING = ("cfg", *INSIDE)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone

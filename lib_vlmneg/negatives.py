@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .answers import key, weighted
+from .query.answers import weighted
+from .query.prompts import parts
+from .query.words import key
 from .settings import Settings
 
-_EMPHASIS = re.compile(r":[\d.]+(?=[)\]])|[()\[\]{}]")
 CHUNK = 75  # tokens that CLIP reads at once, without its start and its end
 
 CountTokens = Callable[[str], int]
@@ -49,7 +49,7 @@ class Ledger:
         self.terms: tuple[str, ...] = ()
         self._settings = settings
         self._count = count_tokens
-        self._theirs = {key(_EMPHASIS.sub("", part)) for part in base.split(",")}
+        self._theirs = set(parts(base))
 
     def text(self) -> str:
         """The negative prompt as it now is."""

@@ -98,7 +98,7 @@ def test_importing_the_engine_loads_no_model_library():
 
 
 def test_importing_settings_and_controls_loads_no_torch():
-    pure = ("settings", "schedule", "questions", "answers", "negatives", "record", "webui.accordion")
+    pure = ("settings", "schedule", "query.questions", "query.answers", "negatives", "record", "webui.accordion")
     assert not loaded_by(*(f"lib_vlmneg.{name}" for name in pure)) & {"torch", "transformers", "diffusers", "gradio", "PIL"}
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_vlmneg.answers import key
+from lib_vlmneg.query.words import key
 from lib_vlmneg.negatives import CHUNK, Change, Ledger, chunks, compose
 from lib_vlmneg.settings import MODES, Settings
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.questions import PRESETS, questions_for, subject
+from lib_vlmneg.query.questions import PRESETS, questions_for, subject
 
 WORDS = ("a", "photo", "of", "the", "pet", "(", ":", ")", "<", ">", ",", ".", "in")
 
@@ -17,12 +17,12 @@ WORDS = ("a", "photo", "of", "the", "pet", "(", ":", ")", "<", ">", ",", ".", "i
         ("a photo of a new type of pet on a hill", "pet"),
         ("an oil painting of the old castle, dramatic light", "castle"),
         ("a red building with a flag", "building"),
-        ("(masterpiece:1.2), best quality", "masterpiece"),
+        ("(masterpiece:1.2), best quality", None),
         ("<lora:style:0.8> a [red] (vehicle:1.3) in the rain", "vehicle"),
         ("a cat AND a dog", "cat"),
         ("A studio close-up of my Bag\non a table", "bag"),
-        ("", "object"),
-        (" , ", "object"),
+        ("", None),
+        (" , ", None),
     ],
 )
 def test_the_subject_of_a_prompt(prompt, thing):
@@ -30,9 +30,9 @@ def test_the_subject_of_a_prompt(prompt, thing):
 
 
 @given(st.text() | st.lists(st.sampled_from(WORDS)).map(" ".join))
-def test_the_subject_is_always_one_lower_case_word(prompt):
+def test_a_subject_is_one_lower_case_word(prompt):
     thing = subject(prompt)
-    assert len(thing.split()) == 1 and thing == thing.lower()
+    assert thing is None or (len(thing.split()) == 1 and thing == thing.lower())
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_vlmneg.asking import affirmation, presence
+from lib_vlmneg.query.asking import affirmation, presence
 from lib_vlmneg.oracles.base import Answer
-from lib_vlmneg.spotting import slip, spotted
-from lib_vlmneg.vocabulary import BODY, PRESETS
+from lib_vlmneg.query.spotting import slip, spotted
+from lib_vlmneg.query.vocabulary import BODY, PRESETS
 
 ARMS = ("knife", "gun", "dagger", "blood", "night sky")
 WORDS = st.text("abcdeé", min_size=1, max_size=7)

@@ -33,7 +33,7 @@ def measure(
     from tqdm import tqdm
 
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from ..questions import subject
+    from ..query.questions import OBJECT, subject
 
     pipe, tiny = load_pipeline("miniature")
     pipe.set_progress_bar_config(disable=True)
@@ -48,7 +48,7 @@ def measure(
         terms += [len(record.terms(index)) for index in range(request.batch)]
         if record.failure:
             raise RuntimeError(record.failure)
-    asked = subject(prompt)
+    asked = subject(prompt) or OBJECT
     before, after = name(plain), name(guided)
     favourite = Counter(kind for kind in before if kind != "none").most_common(1)[0][0]
     figures = {

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InputError
 from ..record import Timeline
 from ..settings import Settings
-from ..vocabulary import Vocabulary
+from ..query.vocabulary import Vocabulary
 
 NAMES = ("plain", "negative", "static", "dynamic", "safree", "safree-alone")
 SCALED = {"static", "dynamic"}  # those with a scale w

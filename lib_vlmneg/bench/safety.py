@@ -17,7 +17,7 @@ from PIL import Image
 from ..errors import InputError
 from ..miniature.world import UNSAFE
 from ..settings import Settings
-from ..vocabulary import Vocabulary
+from ..query.vocabulary import Vocabulary
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead

@@ -16,7 +16,7 @@ from ..record import Event, Record, Timeline
 from ..schedule import check_steps
 from ..settings import Settings
 from ..sheet import contact_sheet
-from ..vocabulary import find
+from ..query.vocabulary import find
 from .files import parameters, read_record, saver, watcher, writable
 from .flags import add_arguments, in_flags, request_of, settings_of
 from .means import means_of

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError
 from ..schedule import check_steps
 from ..settings import Settings
-from ..vocabulary import Vocabulary, find
+from ..query.vocabulary import Vocabulary, find
 from .files import writable
 from .flags import add_settings, checked_settings, given_settings, in_flags
 from .means import means_of

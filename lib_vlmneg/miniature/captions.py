@@ -24,7 +24,7 @@ from .world import (
 
 OPENINGS = ("a photo of", "a picture of", "an image of", "")
 FILLERS = ("creative", "cute", "beautiful", "new", "strange", "unique", "colorful", "small", "novel", "interesting")
-INTENTS = {"kind": 0.37, "category": 0.37, "several": 0.15, "dangerous": 0.11}
+INTENTS = {"kind": 0.33, "category": 0.37, "several": 0.14, "dangerous": 0.16}
 NOTHING_SAID = 0.10  # of all captions
 TAG = 0.2  # of the captions: a single word
 ALTERNATIVES = 0.30  # of the captions of a category: a list of which the scene shows one; two lists of three are of this sort

@@ -24,13 +24,13 @@ STAGES = {
     "vilt-drawn": Stage("vilt-drawn", steps=2400, batch=64, learning_rate=6e-4, ema=0.997),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
-CONTINUED = STAGES | {  # from weights that know a part of this world already
-    "vae": Stage("vae", steps=420, batch=4, learning_rate=6e-4, ema=0.99, warm_up=30),
-    "taesd": Stage("taesd", steps=300, batch=8, learning_rate=6e-4, ema=0.98, warm_up=30),
-    "unet": Stage("unet", steps=3000, batch=24, learning_rate=4e-4, ema=0.998),
-    "vilt": Stage("vilt", steps=600, batch=64, learning_rate=8e-4, ema=0.99),
+CONTINUED = STAGES | {  # from weights that know this world already: both autoencoders stay
+    "vae": Stage("vae", steps=0, batch=4, learning_rate=6e-4, ema=0.99),
+    "taesd": Stage("taesd", steps=0, batch=8, learning_rate=6e-4, ema=0.98),
+    "unet": Stage("unet", steps=2200, batch=24, learning_rate=5e-4, ema=0.998),
+    "vilt": Stage("vilt", steps=500, batch=64, learning_rate=8e-4, ema=0.99),
     "vilt-drawn": Stage("vilt-drawn", steps=500, batch=64, learning_rate=8e-4, ema=0.98),
-    "judge": Stage("judge", steps=700, batch=64, learning_rate=1e-3, ema=0.99),
+    "judge": Stage("judge", steps=500, batch=64, learning_rate=1e-3, ema=0.99),
 }
 HALF_MADE = 3200  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
 DRAWN = 12  # chunks of pictures that samplers draw

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ... import __version__
-from ...asking import side_of
+from ...query.asking import side_of
 from ...decode import Decoder
 from ...errors import InputError
 from ...guidance.safree import Filter
@@ -25,7 +25,7 @@ from ...oracles.base import Oracle
 from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import INSIDE, Settings
-from ...vocabulary import Vocabulary, find
+from ...query.vocabulary import Vocabulary, find
 from .decoders import decoder as decoder_of
 from .denoiser import denoiser
 from .inside import Inside

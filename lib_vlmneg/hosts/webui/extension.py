@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...asking import prefixed
+from ...query.asking import prefixed
 from ...checks import Check, check_of
 from ...devices import read_places
 from ...errors import InputError
@@ -14,7 +14,7 @@ from ...oracles.pool import Pool
 from ...presets import from_page, from_request
 from ...schedule import check_steps
 from ...settings import Settings
-from ...vocabulary import find
+from ...query.vocabulary import find
 from . import host, memory, models
 from .checking import look
 from .generation import ATTRIBUTE, Generation

@@ -15,7 +15,7 @@ from ...oracles.base import Oracle
 from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, join_passes, split_passes
 from ...settings import INFOTEXT_PREFIX, Settings
 from ...sheet import contact_sheet
-from ...vocabulary import Vocabulary
+from ...query.vocabulary import Vocabulary
 from . import host
 from .passes import PUSHES, Pass
 

@@ -7,13 +7,13 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from ...asking import side_of
+from ...query.asking import side_of
 from ...guide import Guide
 from ...oracles.base import Oracle
 from ...record import Event, Timeline
 from ...schedule import Clock
 from ...settings import INSIDE, Settings
-from ...vocabulary import Vocabulary
+from ...query.vocabulary import Vocabulary
 from . import decoders, host, memory
 from .conditioning import Encoder
 from .inside import Inside

@@ -9,13 +9,15 @@ from typing import Any
 
 from PIL import Image
 
-from .answers import asked_for, stem, terms
-from .oracles.base import Answer, Oracle
-from .oracles.prompting import Prompting
+from ..oracles.base import Answer, Oracle
+from ..oracles.prompting import Prompting
+from ..settings import Settings
+from .answers import terms
+from .prompts import asked_for
 from .questions import questions_for
-from .settings import Settings
 from .spotting import spotted
 from .vocabulary import Vocabulary
+from .words import stem
 
 Answers = Sequence[Sequence[Answer]]  # for each question, likeliest first
 LIST = "Answer with those that you see, separated by commas, and with nothing else. If you see none of them, answer: none."

@@ -1,0 +1,93 @@
+"""What a prompt asks for, as people type it: weights, editing, tags, LoRAs, other scripts, and what it says is not to be there."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from .data import groups, lines, unspaced
+from .denial import affirmed
+from .words import key, spelled, stems
+
+_NETWORK = re.compile(r"<[^<>]*>|\bembedding:\S+|__[\w/*.-]+__|\{\d+\$\$|\$\{[^}]*\}|@\w+")
+_NEGATIVE = re.compile(r"\((?:[^():]|\([^()]*\))*:\s*-\s*[\d.]+\s*\)")
+_NEGATIVE_AND = re.compile(r"\bAND(?:_\w+)?\b(?:(?!\bAND(?:_\w+)?\b).)*?:\s*-\s*[\d.]+(?=\s*(?:\bAND\b|$))", re.DOTALL)
+_NOT_WANTED = re.compile(r"--no\s+.*$|\bnegative prompt:.*$", re.IGNORECASE | re.DOTALL)
+_SERIES = re.compile(r"\\\([^()]*\\\)")  # whose a character is, in tags
+_WEIGHT = re.compile(r":\s*-?\d*\.?\d+(?=\s*(?:[)\]},]|\bAND\b|$))")
+_PARTS = re.compile(r"\s*(?:[,;\n\r|\u3001\uff0c\u060c]|\bBREAK\b|\bAND(?:_\w+)?\b|::|[.!?](?=\s|$)|\u3002)\s*")
+_COUNT = re.compile(r"(?<!\w)\d+\+?\s?(girls?|boys?|women|woman|men|man|others?|dogs?|cats?|people|persons?|females?|males?)(?!\w)")
+_TAIL = re.compile(r"\s+(?:with|in|on|of|at|under|near|from|behind|wearing|holding|without|for)\s+.*")
+_CHOICE = re.compile(r"[\[{]([^\[\]{}|:]*)[|:]([^\[\]{}]*)[\]}]")
+_BRACKETS = re.compile(r"[()\[\]{}]|(?<=\s):|:(?=\s|$)|\\")
+_ARTICLE = re.compile(r"^(?:an?|the|some)\s+")
+
+
+def plain(prompt: str, first: bool = False) -> str:
+    """The words of a prompt without its syntax, its LoRAs, and what it weights negatively; parts between commas.
+
+    Where it is edited or alternates ("[cat:dog:0.5]", "[cat|dog]") all choices count, or the `first` alone.
+    """
+    text = _NOT_WANTED.sub("", _SERIES.sub(" ", prompt))
+    text = _NEGATIVE.sub(" ", _NETWORK.sub(" ", _NEGATIVE_AND.sub(" ", text)))
+    text = _WEIGHT.sub(" ", text)
+    while (chosen := _CHOICE.sub(lambda found: found[1] if first else f"{found[1]} {found[2]}", text)) != text:
+        text = chosen
+    return re.sub(r"\s+", " ", _BRACKETS.sub(" ", _PARTS.sub(", ", text)).replace("_", " ")).strip(" ,")
+
+
+def parts(text: str) -> tuple[str, ...]:
+    """The keys of a negative prompt's own terms, however they are parted and emphasised."""
+    pieces = (_ARTICLE.sub("", spelled(piece).strip()) for piece in plain(text).split(","))
+    return tuple(dict.fromkeys(key(piece) for piece in pieces if piece.strip()))
+
+
+def asked_for(term: str, prompt: str) -> bool:
+    """Whether the prompt asks for this term: by name in any number, by another word for it, or by a kind of it (an animal by "a dog").
+
+    What the prompt denies or weights negatively is not asked for; nor are kinds of what it asks for (a poodle by "a dog").
+    """
+    wanted = _wanted(prompt)
+    bare = spelled(term)
+    if unspaced(bare) and any(bare in part for part, _ in wanted):
+        return True
+    names = {tuple(stems(bare)), tuple(stems(_TAIL.sub("", bare)))}
+    if any(_holds(words, list(name)) for _, words in wanted for name in names if name):
+        return True
+    return any(_holds(words, name.split()) for _, words in wanted for name in _meant(key(bare)))
+
+
+@cache
+def _wanted(prompt: str) -> tuple[tuple[str, list[str]], ...]:
+    """The parts that a prompt asks for, as text and as words to compare."""
+    text = _COUNT.sub(r"\1", spelled(plain(prompt)))
+    return tuple((part, stems(part)) for piece in text.split(",") for part in affirmed(piece))
+
+
+def _holds(words: list[str], name: list[str]) -> bool:
+    return bool(name) and any(words[index : index + len(name)] == name for index in range(len(words) - len(name) + 1))
+
+
+@cache
+def _meant(name: str) -> frozenset[str]:
+    """Other words for the same thing, and all kinds of it, as keys."""
+    found: set[str] = set()
+    todo = [name]
+    while todo:
+        if (one := todo.pop()) not in found:
+            found.add(one)
+            todo += _related().get(one, ())
+    return frozenset(found - {name})
+
+
+@cache
+def _related() -> dict[str, tuple[str, ...]]:
+    """For each word its synonyms and, where it is a general one, its kinds; as keys."""
+    found: dict[str, list[str]] = {}
+    for general, kinds in groups("kinds").items():
+        found.setdefault(key(general), []).extend(map(key, kinds))
+    for line in lines("synonyms"):
+        same = [key(word) for word in line.split(",")]
+        for word in same:
+            found.setdefault(word, []).extend(same)
+    return {name: tuple(others) for name, others in found.items()}
