@@ -42,7 +42,7 @@ def chunks(tokens: int) -> int:
 
 
 class Ledger:
-    """The terms of one image, oldest first, under the settings' mode and limits."""
+    """The terms of one image, in the order they came, under the settings' mode and limits."""
 
     def __init__(self, base: str, settings: Settings, count_tokens: CountTokens | None = None):
         self.base = base
@@ -50,46 +50,49 @@ class Ledger:
         self._settings = settings
         self._count = count_tokens
         self._theirs = set(parts(base))
+        self._asks = 0
+        self._heard: dict[str, int] = {}  # the number of the ask in which a term was last heard, by its key
 
     def text(self) -> str:
         """The negative prompt as it now is."""
         return compose(self.base, self.terms, self._settings.weight, self._settings.prefix)
 
     def hear(self, found: Iterable[str]) -> Change:
-        """Takes the terms of one ask and says what changed."""
+        """Takes the terms of one ask, the likeliest first, and says what changed.
+
+        Where there is no room for all, what is heard again stays before what is new, what is new before what was not heard
+        this time, and of that the last heard: the same answer, in whatever order, changes nothing.
+        """
         fresh: dict[str, str] = {}
         for term in found:
             if key(term) not in self._theirs:
                 fresh.setdefault(key(term), term)
-        never = [term for term in fresh.values() if term not in self.terms and not self._allowed([term])]
-        fresh = {name: term for name, term in fresh.items() if term not in never}
-        wanted, refused = self._fit(self._merged(fresh))
-        return self._become(wanted, refused=tuple(term for term in [*never, *refused] if term not in self.terms))
+        self._asks += 1
+        self._heard.update(dict.fromkeys(fresh, self._asks))
+        old = {key(term): term for term in self.terms}
+        again = [term for name, term in old.items() if name in fresh]
+        new = [term for name, term in fresh.items() if name not in old]
+        rest = [] if self._settings.mode == "replace" else [term for name, term in old.items() if name not in fresh]
+        kept = self._fitting([*again, *new, *sorted(reversed(rest), key=lambda term: -self._heard[key(term)])])
+        return self._become(kept, refused=tuple(term for term in new if term not in kept))
 
     def clear(self) -> Change:
         """Drops all terms; the user's own negative prompt stays."""
         return self._become([])
 
-    def _merged(self, fresh: dict[str, str]) -> list[str]:
-        """The terms as the mode would have them, before any limit, oldest first."""
-        old = {key(term): term for term in self.terms}
-        if self._settings.mode == "replace":
-            return [old.get(name, term) for name, term in fresh.items()]
-        if self._settings.mode == "window":
-            kept = [term for name, term in old.items() if name not in fresh]
-            return [*kept, *(old.get(name, term) for name, term in fresh.items())][-self._settings.window :]
-        return [*self.terms, *(term for name, term in fresh.items() if name not in old)]
-
-    def _fit(self, wanted: list[str]) -> tuple[list[str], list[str]]:
-        """Leaves out the oldest terms until the limits hold."""
-        kept, left_out = list(wanted), []
-        while kept and not self._allowed(kept):
-            left_out.append(kept.pop(0))
-        return kept, left_out
+    def _fitting(self, wanted: list[str]) -> list[str]:
+        """Of the terms, the first wanted first, as many as the limits allow; in the order they came."""
+        kept: list[str] = []
+        for term in wanted:
+            if self._allowed([*kept, term]):
+                kept.append(term)
+        return [term for term in self.terms if term in kept] + [term for term in kept if term not in self.terms]
 
     def _allowed(self, terms: list[str]) -> bool:
         settings = self._settings
         if settings.max_terms and len(terms) > settings.max_terms:
+            return False
+        if settings.mode == "window" and len(terms) > settings.window:
             return False
         if self._count is None:
             return True
