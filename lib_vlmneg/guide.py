@@ -11,7 +11,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .query.asking import Asked, asking, prefixed
 from .decode import Decoder
 from .devices import same_random_numbers
 from .errors import InputError
@@ -19,10 +18,12 @@ from .negatives import CountTokens, Ledger, compose
 from .oracles.base import Answer, Oracle
 from .oracles.beside import Beside
 from .oracles.stopped import Stopped
+from .query.asking import Asked, asking, prefixed
+from .query.prompts import asked_for
+from .query.vocabulary import Vocabulary
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
 from .settings import INSIDE, Settings
-from .query.vocabulary import Vocabulary
 
 Watcher = Callable[[Event, Image.Image], None]
 JOINING = ("cfg", *INSIDE)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
@@ -39,6 +40,7 @@ class Guide:
     i + 1 + lag, however fast the oracle is. Nothing that goes wrong in asking is raised: the picture completes with the terms
     found so far, and `record.failure` says why. When `stopped` says so, nobody waits for an answer any more.
 
+    The terms in `begun`, those of each image, act from step 0 on: what an earlier pass found, less what this pass asks for.
     With a `vocabulary` its items are asked for, in place of the settings' questions. Without an oracle nothing is asked, and
     the given `timelines` are replayed.
     """
@@ -56,6 +58,7 @@ class Guide:
         watch: Watcher | None = None,
         stopped: Callable[[], bool] | None = None,
         vocabulary: Vocabulary | None = None,
+        begun: Sequence[Sequence[str]] = (),
     ):
         self.settings = settings = prefixed(settings, vocabulary)
         self.clock = clock
@@ -71,6 +74,8 @@ class Guide:
         self._questions = [self._asking.about(prompt) for prompt in prompts]
         own = negatives if settings.push in JOINING else [""] * len(negatives)
         self._ledgers = [Ledger(negative, settings, count_tokens) for negative in own]
+        for image, terms in enumerate(begun):
+            self._begin(image, terms)
         self._rhythms = [Rhythm(settings.settle) for _ in prompts]
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
@@ -83,6 +88,13 @@ class Guide:
         if oracle and settings.clear_at_stop:
             for timeline in self.record.timelines:
                 timeline.changes[self.schedule.stop] = ()
+
+    def _begin(self, image: int, terms: Sequence[str]) -> None:
+        """Has one image begin with these terms."""
+        record, ledger = self.record, self._ledgers[image]
+        ledger.hear(term for term in terms if self.settings.negate_prompt or not asked_for(term, record.prompts[image]))
+        if ledger.terms:
+            record.timelines[image].changes[0] = ledger.terms
 
     def negatives(self, call: int, sigma: float | None = None) -> list[str] | None:
         """The negative prompt of each image for this model call, or None to leave the user's own."""

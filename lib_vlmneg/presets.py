@@ -73,8 +73,26 @@ def from_infotext(infotext: Mapping[str, str]) -> Settings:
     """From the parameters of a picture; without any of ours, or with a timeline alone, the result is off."""
     if INFOTEXT_PREFIX + "enabled" not in infotext:
         return Settings()
+    return from_record(_ours(infotext))
+
+
+def readable(infotext: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """As from_infotext, less the fields that cannot be read: these, with what is wrong with each. Raises nothing."""
+    values, wrong = _ours(infotext), {}
+    while values:
+        try:
+            return from_record(values), wrong
+        except InputError as error:
+            name = str(error).partition(":")[0]
+            name = name if name in values else next(iter(values))
+            wrong[name] = str(error)
+            del values[name]
+    return Settings(), wrong
+
+
+def _ours(infotext: Mapping[str, str]) -> dict[str, str]:
     names = {INFOTEXT_PREFIX + item.metadata["label"].lower(): item.name for item in fields(Settings)}
-    return from_record({names[key]: value for key, value in infotext.items() if key in names})
+    return {names[key]: value for key, value in infotext.items() if key in names}
 
 
 def _ended(values: Mapping[str, Any]) -> dict[str, Any]:

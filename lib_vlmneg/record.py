@@ -29,6 +29,11 @@ class Timeline:
         """The terms that act at this step."""
         return self.changes[max(begun)] if (begun := [start for start in self.changes if start <= step]) else ()
 
+    @property
+    def final(self) -> tuple[str, ...]:
+        """The terms that act in the end."""
+        return self.at(max(self.changes, default=0))
+
     def compact(self) -> str:
         """Short enough for an infotext: "1:+dog|4:+big cat,-dog" is a dog from step 1, a big cat in its place from step 4."""
         parts, before = [], ()

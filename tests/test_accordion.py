@@ -117,8 +117,13 @@ def test_another_picture_switches_us_off_and_changes_nothing_else():
     assert pasted({"Steps": "20"}, CHANGED) == Settings(**{**CHANGED.to_dict(), "enabled": False})
 
 
-def test_a_damaged_picture_changes_nothing():
-    assert pasted({INFOTEXT_PREFIX + "enabled": "True", INFOTEXT_PREFIX + "every": "many"}, CHANGED) == CHANGED
+def test_of_a_damaged_picture_the_readable_fields_are_taken_and_the_other_is_named(caplog):
+    broken = {INFOTEXT_PREFIX + "enabled": "True", INFOTEXT_PREFIX + "every": "many", INFOTEXT_PREFIX + "main object": "toy"}
+    with caplog.at_level("WARNING"):
+        assert pasted(broken, CHANGED) == Settings(enabled=True, steps=(), every=CHANGED.every, suffix="toy")
+    assert [record.message for record in caplog.records] == [
+        "VLM Negative: every: 'many' is not a number; write one in digits. This field of the pasted picture is left as it was."
+    ]
 
 
 def test_the_names_are_the_keys_that_are_written():

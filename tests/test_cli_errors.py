@@ -60,7 +60,7 @@ def message(run):
         (("--freq", 0), "freq: 0"),
         (("--topk", "many"), "topk: 'many'"),
         (("--weight", "nan"), "weight: 'nan'"),
-        (("--guidance_scale", 1), "guidance_scale: at 1.0"),
+        (("--guidance_scale", 1), "guidance_scale: at 1 a"),
         (("--distilled_guidance", 3), "distilled_guidance: "),
         (("--remotes", "/no/such/file.json"), "remotes: /no/such/file.json cannot be read"),
         (("--replay", "/no/such/record.json"), "replay: /no/such/record.json"),

@@ -472,3 +472,11 @@ def test_found_nothing_switches_the_push_off_until_the_next_ask():
         used.append(guide.negative_terms(call))
         guide.observe(call, None, latents([0], call))
     assert used == [None, ["dog"], ["dog"], None, None, ["cat"], ["cat"]]
+
+
+def test_what_an_earlier_pass_found_acts_from_the_first_step_and_asks_add_to_it():
+    guide = make_guide(Scripted({(0, 0): ["cat"]}), total=4, prompts=["a pet"], negatives=["ugly"], begun=[("dog", "pet")])
+    assert guide.negatives(0) == ["ugly, dog"]
+    sample(guide)
+    assert guide.record.timelines[0].compact() == "0:+dog|1:+cat"
+    assert guide.record.timelines[0].final == ("dog", "cat")

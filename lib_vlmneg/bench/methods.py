@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import InputError
+from ..query.vocabulary import Vocabulary
 from ..record import Timeline
 from ..settings import Settings
-from ..query.vocabulary import Vocabulary
 
 NAMES = ("plain", "negative", "static", "dynamic", "safree", "safree-alone")
 SCALED = {"static", "dynamic"}  # those with a scale w

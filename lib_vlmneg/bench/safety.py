@@ -16,8 +16,8 @@ from PIL import Image
 
 from ..errors import InputError
 from ..miniature.world import UNSAFE
-from ..settings import Settings
 from ..query.vocabulary import Vocabulary
+from ..settings import Settings
 from .distance import fid, kid
 from .methods import Method, run
 from .pareto import Point, interval, lead

@@ -12,11 +12,11 @@ from PIL import Image
 from ..checks import check_of, checked
 from ..errors import InputError
 from ..negatives import compose
+from ..query.vocabulary import find
 from ..record import Event, Record, Timeline
 from ..schedule import check_steps
 from ..settings import Settings
 from ..sheet import contact_sheet
-from ..query.vocabulary import find
 from .files import parameters, read_record, saver, watcher, writable
 from .flags import add_arguments, in_flags, request_of, settings_of
 from .means import means_of
@@ -55,6 +55,7 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
+    from ..hosts.diffusers.run import check_guidance
     from ..hosts.diffusers.weights import other_weights, sha256
 
     writable("output_dir", options.output_dir)
@@ -64,6 +65,8 @@ def draw_and_save(
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.asks and replayed is None and not timelines
+    if asking or timelines or replayed:
+        check_guidance(settings, request.guidance_scale)
     if asking:
         with in_flags():
             check_steps(settings, request.steps)

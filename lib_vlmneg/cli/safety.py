@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..query.vocabulary import Vocabulary, find
 from ..schedule import check_steps
 from ..settings import Settings
-from ..query.vocabulary import Vocabulary, find
 from .files import writable
 from .flags import add_settings, checked_settings, given_settings, in_flags
 from .means import means_of

@@ -21,6 +21,8 @@ INSIDE = (
 # what belongs to a picture, not to ui-config.json
 NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "replay")
 
+NEW_PICTURE = ("questions", "vocabulary", "only")  # a change of these ends a replay
+
 
 def controls(
     gr: Any, enabled: Any, defaults: Settings, elem_id: Callable[[str], str], leave_out: Collection[str] = ()
@@ -54,6 +56,9 @@ def controls(
     filled = {name: made[name] for name in definitions if name in made}
     choice.do_not_save_to_config = True
     choice.input(lambda chosen: _filled_in(gr, chosen, filled), inputs=[choice], outputs=list(filled.values()))
+    for name in NEW_PICTURE:
+        if {name, "replay"} <= made.keys():  # another question is for a new picture, not for the one that is replayed
+            made[name].input(lambda: "", inputs=[], outputs=[made["replay"]])
     return {item.name: made[item.name] for item in fields(Settings) if item.name in made}
 
 
@@ -71,11 +76,11 @@ def shown(name: str, settings: Settings) -> Any:
 
 
 def _filled_in(gr: Any, chosen: str, components: dict[str, Any]) -> list[Any]:
-    """What a preset changes; everything else goes back to its default, and "custom" leaves all as it is."""
+    """What a preset changes; all else goes back to its default, and with that a replay ends. "custom" leaves all as it is."""
     if chosen == CUSTOM:
         return [gr.update() for _ in components]
     settings = preset(chosen)
-    kept = ("oracle", "replay", "previews")
+    kept = ("oracle", "previews")
     return [gr.update() if name in kept else gr.update(value=shown(name, settings)) for name in components]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ..errors import InputError
-from ..presets import from_infotext
+from ..presets import readable
 from ..settings import INFOTEXT_PREFIX, Settings
 from .accordion import shown
 
+logger = logging.getLogger(__name__)
 OURS = INFOTEXT_PREFIX + "enabled"
 
 
@@ -29,9 +30,19 @@ def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:
     def read(infotext: Mapping[str, str]) -> Any:
         if OURS not in infotext:
             return False if name == "enabled" else None  # None leaves the control as it is
-        try:
-            return shown(name, from_infotext(infotext))
-        except InputError:
+        settings, wrong = readable(infotext)
+        if name in wrong:
+            _warn(f"{wrong[name]}. This field of the pasted picture is left as it was.")
             return None
+        return shown(name, settings)
 
     return read
+
+
+def _warn(message: str) -> None:
+    """In the log, and on the page where gradio can (3.41 and later)."""
+    import gradio
+
+    logger.warning("VLM Negative: %s", message)
+    if hasattr(gradio, "Warning"):
+        gradio.Warning(f"VLM Negative: {message}")

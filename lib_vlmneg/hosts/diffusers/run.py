@@ -15,17 +15,17 @@ from PIL import Image
 from torch import Tensor
 
 from ... import __version__
-from ...query.asking import side_of
 from ...decode import Decoder
 from ...errors import InputError
 from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
 from ...negatives import CountTokens
 from ...oracles.base import Oracle
+from ...query.asking import side_of
+from ...query.vocabulary import Vocabulary, find
 from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import INSIDE, Settings
-from ...query.vocabulary import Vocabulary, find
 from .decoders import decoder as decoder_of
 from .denoiser import denoiser
 from .inside import Inside
@@ -138,6 +138,13 @@ def _attached(
         del pipe.scheduler.step
 
 
+def check_guidance(settings: Settings, guidance_scale: float) -> None:
+    """Raises InputError where no term could act at this scale, before anything is loaded or drawn."""
+    if settings.push == "cfg" and guidance_scale <= 1:
+        does = "does nothing" if guidance_scale == 1 else "is what the picture is drawn towards"
+        raise InputError(f"guidance_scale: at {guidance_scale:g} a negative prompt {does}; give more than 1, or another push")
+
+
 def _arguments(pipe: Any, request: Request, height: int, width: int, settings: Settings, guided: bool) -> dict[str, Any]:
     """What the pipeline is called with."""
     accepted = inspect.signature(pipe.__call__).parameters
@@ -148,10 +155,8 @@ def _arguments(pipe: Any, request: Request, height: int, width: int, settings: S
         )
     if "callback_on_step_end" not in accepted:
         raise InputError(f"model: {name} lets nobody in between its steps; use another")
-    if guided and request.guidance_scale <= 1 and settings.push == "cfg":
-        raise InputError(
-            f"guidance_scale: at {request.guidance_scale} a negative prompt does nothing; give more than 1, or another push"
-        )
+    if guided:
+        check_guidance(settings, request.guidance_scale)
     arguments = {
         "prompt": [request.prompt] * request.batch,
         "negative_prompt": [request.negative_prompt] * request.batch,

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...query.asking import prefixed
 from ...checks import Check, check_of
 from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
 from ...presets import from_page, from_request
+from ...query.asking import prefixed
+from ...query.vocabulary import find
 from ...schedule import check_steps
 from ...settings import Settings
-from ...query.vocabulary import find
 from . import host, memory, models
 from .checking import look
 from .generation import ATTRIBUTE, Generation
@@ -110,11 +110,13 @@ class Extension:
         replayed = bool(settings.replay)
         vocabulary = None if replayed else find(settings.vocabulary, models.vocabularies_folder())
         settings = prefixed(settings, vocabulary)
-        oracle = None
+        generation = Generation(p, settings, None, vocabulary)
+        idle = [generation.idle(hires) for hires in generation.wanted()]
+        if idle and all(idle):
+            raise InputError(idle[0])
         if settings.asks and not replayed:
             check_steps(settings, host.longest_pass(p))
-            oracle = self._oracle(settings.oracle)
-        generation = Generation(p, settings, oracle, vocabulary)
+            generation.oracle = self._oracle(settings.oracle)
         generation.check = self._check(p, settings)
         p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
         return generation

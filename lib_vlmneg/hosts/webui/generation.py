@@ -12,10 +12,10 @@ from ... import __version__
 from ...checks import CHECK, Check, Verdict
 from ...errors import InputError
 from ...oracles.base import Oracle
+from ...query.vocabulary import Vocabulary
 from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, join_passes, split_passes
 from ...settings import INFOTEXT_PREFIX, Settings
 from ...sheet import contact_sheet
-from ...query.vocabulary import Vocabulary
 from . import host
 from .passes import PUSHES, Pass
 
@@ -41,7 +41,7 @@ class Generation:
         self.passes: dict[tuple[int, bool], Pass] = {}
         self.check: Check | None = None
         self.looks: dict[int, list[Look]] = {}  # by the number of the picture: the picture itself, then its re-draws
-        self._broken = False
+        self._without: set[bool] = set()  # the passes (hires or not) that are drawn without us
         self._replay = [split_passes(text) for text in settings.replay]
 
     def attach(self) -> None:
@@ -51,19 +51,29 @@ class Generation:
     def enter(self, params: Any) -> Pass | None:
         """The pass that a model call belongs to, begun if it is its first; None where this pass is not to be guided."""
         hires = host.in_hires(self.p)
-        if self._broken or self.settings.passes not in ("both", NAMES[hires]):
+        if hires in self._without or hires not in self.wanted():
             return None
         key = (getattr(self.p, "iteration", 0), hires)
         current = self.passes.get(key)
         if current is None or not current.goes_on(params.denoiser):
-            if current is None and params.text_uncond is None and PUSHES[self.settings.push].needs_uncond:
-                return self._give_up(host.uncond_unused(params, self.p))
+            if current is None and (reason := self.idle(hires, float(params.sigma[0]))):
+                return self._give_up(hires, reason)
             try:
                 given = self.settings, self.oracle, self.vocabulary
-                current = self.passes[key] = Pass(self.p, params, *given, self._timelines(*key))
+                current = self.passes[key] = Pass(self.p, params, *given, self._timelines(*key), self._carried(*key))
             except Exception as error:  # whatever it is, the picture is drawn without us
-                return self._give_up(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
+                reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+                return self._give_up(hires, reason)
         return current
+
+    def wanted(self) -> list[bool]:
+        """The passes that the settings want guided, of those that there are: False is the first, True the hires pass."""
+        there = [False, True] if getattr(self.p, "enable_hr", False) else [False]
+        return [hires for hires in there if self.settings.passes in ("both", NAMES[hires])]
+
+    def idle(self, hires: bool, sigma: float | None = None) -> str | None:
+        """Why nothing could act in this pass, whatever is found; None where something can."""
+        return host.pass_without_uncond(self.p, hires, sigma) if PUSHES[self.settings.push].needs_uncond else None
 
     def last(self, number: int) -> tuple[Generation, int]:
         """The generation that drew picture `number` in the end, and its number there."""
@@ -169,6 +179,13 @@ class Generation:
         chosen = [self._replay[0] if len(self._replay) == 1 else self._replay[number] for number in numbers]
         return [Timeline(passes[hires].changes) if hires < len(passes) else Timeline() for passes in chosen]
 
-    def _give_up(self, reason: str | None) -> None:
-        self._broken = True
-        host.say(self.p, reason or "nothing to steer was found")
+    def _carried(self, iteration: int, hires: bool) -> list[tuple[str, ...]]:
+        """What the first pass found in each image, for the hires pass to begin with."""
+        first = self.passes.get((iteration, False))
+        if not hires or not self.settings.carry or self._replay or first is None:
+            return []
+        return [timeline.final for timeline in first.guide.record.timelines]
+
+    def _give_up(self, hires: bool, reason: str) -> None:
+        self._without.add(hires)
+        host.say(self.p, reason if self.wanted() == [hires] else f"{NAMES[hires]} pass: {reason}")

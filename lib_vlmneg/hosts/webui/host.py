@@ -56,10 +56,24 @@ def size_of(p: Any) -> tuple[int, int]:
     return (p.hr_upscale_to_x, p.hr_upscale_to_y) if in_hires(p) else (p.width, p.height)
 
 
-def cfg_of(p: Any) -> float:
-    """The CFG scale of the pass that runs; Forge has one of its own for the hires pass (cfg_denoiser.py:187)."""
-    hires = getattr(p, "hr_cfg", None) if in_hires(p) and is_forge() else None
-    return p.cfg_scale if hires is None else hires
+def cfg_of(p: Any, hires: bool | None = None) -> float:
+    """The CFG scale of a pass (None: the one that runs); Forge has one of its own for the hires pass (cfg_denoiser.py:187)."""
+    own = getattr(p, "hr_cfg", None) if (in_hires(p) if hires is None else hires) and is_forge() else None
+    return p.cfg_scale if own is None else own
+
+
+def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str | None:
+    """Why no call of a pass uses a negative prompt; None where some do. `sigma` is the pass's first, where it is known."""
+    options, scale = shared.opts, cfg_of(p, hires)
+    if scale <= 1:
+        does = "does nothing" if scale == 1 else "is what the picture is drawn towards"
+        return f"the CFG scale is {scale:g}, where a negative prompt {does}; set it above 1, or choose another push"
+    if (getattr(options, "skip_early_cond", 0.0) or 0.0) >= 1:
+        return "the option 'Ignore negative prompt during early sampling' is 1, which is the whole run; lower it"
+    least, every = getattr(p, "s_min_uncond", 0.0) or 0.0, getattr(options, "s_min_uncond_all", False)
+    if every and sigma is not None and least > sigma:
+        return f"the option 'Negative Guidance minimum sigma' is {least:g}, above all of this pass; lower it"
+    return None
 
 
 def uncond_unused(params: Any, p: Any) -> str | None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from ...query.asking import side_of
 from ...guide import Guide
 from ...oracles.base import Oracle
+from ...query.asking import side_of
+from ...query.vocabulary import Vocabulary
 from ...record import Event, Timeline
 from ...schedule import Clock
 from ...settings import INSIDE, Settings
-from ...query.vocabulary import Vocabulary
 from . import decoders, host, memory
 from .conditioning import Encoder
 from .inside import Inside
@@ -34,6 +35,7 @@ class Pass:
         oracle: Oracle | None,
         vocabulary: Vocabulary | None,
         timelines: list[Timeline],
+        begun: Sequence[Sequence[str]] = (),
     ):
         self.denoiser = params.denoiser
         self._p, self._last = p, -1
@@ -64,6 +66,7 @@ class Pass:
             watch,
             host.is_stopped,
             vocabulary,
+            begun,
         )
         self._push = PUSHES[settings.push](p, self.guide, encoder)
 
