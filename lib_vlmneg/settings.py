@@ -86,7 +86,9 @@ class Settings:
     window: int = option(3, "int", "Window", "How many terms the mode window keeps", minimum=1, maximum=1000)
     suffix: str = option("", "text", "Main object", "Put behind each answer: wood becomes wood building")
     weight: float = option(1.0, "float", "Weight", "Emphasis of each term, written (term:1.2)", minimum=0.0, maximum=10.0)
-    max_terms: int = option(0, "int", "Most terms", "What was not heard for longest goes first; 0 for no limit", minimum=0, maximum=1000)
+    max_terms: int = option(
+        0, "int", "Most terms", "What was not heard for longest goes first; 0 for no limit", minimum=0, maximum=1000
+    )
     max_tokens: int = option(
         0, "int", "Most tokens", "Of the negative prompt and terms; 0 for no limit", minimum=0, maximum=10000
     )
@@ -133,7 +135,12 @@ class Settings:
     passes: str = option(
         "both", "choice", "Passes", "With hires fix: guide both passes, the first, or the hires pass", choices=PASSES
     )
-    carry: bool = option(True, "bool", "Carry", "With hires fix: begin the hires pass with the terms of the first pass")
+    carry: bool = option(
+        True,
+        "bool",
+        "Carry",
+        "Begin with terms found before: hires with the first pass's, img2img with its picture's",
+    )
     previews: bool = option(False, "bool", "Save previews", "Write the record, and a sheet of what the oracle saw")
     replay: tuple[str, ...] = option(
         (), "texts", "Timeline", "Draw again with these terms, without the oracle; comes from a picture's parameters"

@@ -98,9 +98,10 @@ def test_every_kind_of_request_is_drawn_guided_and_replayed(server, before, name
     guided = server.guided(changes=change)
     again = server.guided(changes=change, oracle="nowhere", replay=guided.timelines or [])
     assert [image.size for image in guided.images] == [image.size for image in plain.images]
-    if name == "cfg 1":
+    if name in ("cfg 0", "cfg 1"):
+        does = {"cfg 0": "is what the picture is drawn towards", "cfg 1": "does nothing"}[name]
         assert guided.note == (
-            "the CFG scale is 1, where a negative prompt does nothing; set it above 1, or choose another push. "
+            f"the CFG scale is {name[-1]}, where a negative prompt {does}; set it above 1, or choose another push. "
             "The picture is drawn without it."
         )
         assert guided.pixels == plain.pixels and guided.timelines is None
@@ -128,6 +129,24 @@ def test_hires_guides_the_passes_that_are_wanted(server, passes, parts):
     guided = server.guided(changes=CASES["hires"], passes=passes)
     first, _, second = guided.timelines[0].partition("/")
     assert (bool(first.strip()), bool(second.strip())) == parts
+
+
+def test_the_hires_pass_begins_with_what_the_first_found(server):
+    first, second = (part.strip() for part in server.guided(changes=CASES["hires"]).timelines[0].split("/"))
+    found = first.split("+")[1].split("|")[0].split(",")[0]
+    assert second.startswith("0:+") and found in second
+    alone = server.guided(changes=CASES["hires"], carry=False).timelines[0]
+    assert "0:" not in alone
+
+
+def test_img2img_of_a_guided_picture_begins_with_its_terms(server):
+    guided = server.guided()
+    change = {"init_images": [as_text(guided.images[0])], "denoising_strength": 0.7, "steps": 8}
+    again = server.guided(changes=change)
+    found = guided.timelines[0].split("+")[1].split("|")[0].split(",")[0]
+    assert again.timelines[0].startswith("0:+") and found in again.timelines[0]
+    assert not server.guided(changes=change, carry=False).timelines[0].startswith("0:")
+    assert server.guided(changes=change, replay=again.timelines).pixels == again.pixels
 
 
 def picture(server):

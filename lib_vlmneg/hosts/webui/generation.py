@@ -180,11 +180,22 @@ class Generation:
         return [Timeline(passes[hires].changes) if hires < len(passes) else Timeline() for passes in chosen]
 
     def _carried(self, iteration: int, hires: bool) -> list[tuple[str, ...]]:
-        """What the first pass found in each image, for the hires pass to begin with."""
-        first = self.passes.get((iteration, False))
-        if not hires or not self.settings.carry or self._replay or first is None:
+        """What a pass begins with: what the pass before it found in each image, or what the picture that it starts from says."""
+        if not self.settings.carry or self._replay:
             return []
-        return [timeline.final for timeline in first.guide.record.timelines]
+        first = self.passes.get((iteration, False))
+        if hires and first:
+            return [timeline.final for timeline in first.guide.record.timelines]
+        if hires and host.source(self.p) is None:
+            return []
+        return [self._source_terms()] * len(host.texts_of(self.p)[0])
+
+    def _source_terms(self) -> tuple[str, ...]:
+        """The terms that acted at the end of the picture that this generation starts from."""
+        try:
+            return split_passes(host.parameters_of(host.source(self.p)).get(TIMELINE, ""))[-1].final
+        except InputError:  # a timeline that somebody has edited
+            return ()
 
     def _give_up(self, hires: bool, reason: str) -> None:
         self._without.add(hires)

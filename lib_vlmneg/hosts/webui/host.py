@@ -6,7 +6,7 @@ import importlib.util
 import logging
 from typing import Any
 
-from modules import prompt_parser, sd_samplers, shared
+from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
 
 NOTE = "VLM Negative note"  # the infotext key of what went wrong
 UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
@@ -89,6 +89,17 @@ def uncond_unused(params: Any, p: Any) -> str | None:
     if least > 0 and float(params.sigma[0]) < least and (denoiser.step % 2 or every):
         return "the option 'Negative Guidance minimum sigma' is on"
     return None
+
+
+def source(p: Any) -> Any:
+    """The picture that this generation starts from: of img2img, or of "create an upscaled version"; None of txt2img."""
+    return getattr(p, "firstpass_image", None) or next(iter(getattr(p, "init_images", None) or ()), None)
+
+
+def parameters_of(image: Any) -> dict[str, str]:
+    """What is written in a picture's parameters; nothing where it has none."""
+    text = images.read_info_from_image(image)[0] if image is not None else None
+    return infotext_utils.parse_generation_parameters(text) if text else {}
 
 
 def model_now() -> tuple[int, str]:
