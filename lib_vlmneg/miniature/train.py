@@ -28,8 +28,8 @@ CONTINUED = STAGES | {  # from weights that know this world already: both autoen
     "vae": Stage("vae", steps=0, batch=4, learning_rate=6e-4, ema=0.99),
     "taesd": Stage("taesd", steps=0, batch=8, learning_rate=6e-4, ema=0.98),
     "unet": Stage("unet", steps=2200, batch=24, learning_rate=5e-4, ema=0.998),
-    "vilt": Stage("vilt", steps=500, batch=64, learning_rate=8e-4, ema=0.99),
-    "vilt-drawn": Stage("vilt-drawn", steps=500, batch=64, learning_rate=8e-4, ema=0.98),
+    "vilt": Stage("vilt", steps=320, batch=64, learning_rate=8e-4, ema=0.985),
+    "vilt-drawn": Stage("vilt-drawn", steps=450, batch=64, learning_rate=8e-4, ema=0.98),
     "judge": Stage("judge", steps=500, batch=64, learning_rate=1e-3, ema=0.99),
 }
 HALF_MADE = 3200  # pictures on the way, for the oracle; the judge has a quarter of that number of its own

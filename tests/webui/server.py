@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 ROOT = Path(__file__).parents[2]
 FLAGS = "--api --skip-torch-cuda-test --skip-install --no-download-sd-model --no-hashing"
@@ -57,8 +58,11 @@ class Drawn:
 
 
 def as_text(image):
-    """A picture as the API takes it."""
-    image.save(buffer := io.BytesIO(), "PNG")
+    """A picture as the API takes it, with its parameters."""
+    written = PngInfo()
+    for name in {"parameters"} & image.info.keys():
+        written.add_text(name, image.info[name])
+    image.save(buffer := io.BytesIO(), "PNG", pnginfo=written)
     return base64.b64encode(buffer.getvalue()).decode()
 
 

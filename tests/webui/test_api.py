@@ -142,11 +142,11 @@ def test_the_hires_pass_begins_with_what_the_first_found(server):
 def test_img2img_of_a_guided_picture_begins_with_its_terms(server):
     guided = server.guided()
     change = {"init_images": [as_text(guided.images[0])], "denoising_strength": 0.7, "steps": 8}
-    again = server.guided(changes=change)
+    again = server.guided("img2img", change)
     found = guided.timelines[0].split("+")[1].split("|")[0].split(",")[0]
     assert again.timelines[0].startswith("0:+") and found in again.timelines[0]
-    assert not server.guided(changes=change, carry=False).timelines[0].startswith("0:")
-    assert server.guided(changes=change, replay=again.timelines).pixels == again.pixels
+    assert not server.guided("img2img", change, carry=False).timelines[0].startswith("0:")
+    assert server.guided("img2img", change, replay=again.timelines).pixels == again.pixels
 
 
 def picture(server):
