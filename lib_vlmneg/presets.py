@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from .errors import InputError
-from .settings import INFOTEXT_PREFIX, Settings
+from .settings import INFOTEXT_PREFIX, Settings, unwritten
 
 DEFAULT, PAPER, CUSTOM = "Default", "Paper", "Custom"
 EVERY_STEP: dict[str, Any] = {"steps": ()}  # that start, stop and every leave
@@ -91,8 +91,8 @@ def readable(infotext: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
 
 
 def _ours(infotext: Mapping[str, str]) -> dict[str, str]:
-    names = {INFOTEXT_PREFIX + item.metadata["label"].lower(): item.name for item in fields(Settings)}
-    return {names[key]: value for key, value in infotext.items() if key in names}
+    named = {INFOTEXT_PREFIX + item.metadata["label"].lower(): item for item in fields(Settings)}
+    return {named[key].name: unwritten(named[key], value) for key, value in infotext.items() if key in named}
 
 
 def _ended(values: Mapping[str, Any]) -> dict[str, Any]:

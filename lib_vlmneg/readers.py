@@ -15,6 +15,7 @@ from .errors import InputError
 Position = int | float  # an int is a step, a float from 0.0 to 1.0 a share of the run
 Moment = Position | Fraction  # a share may be written as 1/3 too
 AUTO = "auto"
+_JSON_LIST = re.compile(r"""\s*\[\s*(?:\]|["'\d-])""")  # a question may begin with a bracket, too
 
 
 def checked(name: str, value: Any, meta: Mapping[str, Any]) -> Any:
@@ -43,6 +44,8 @@ def _int(name: str, value: Any) -> int:
 
 
 def _number(name: str, value: Any) -> float:
+    if value is None or value == "":
+        raise InputError(f"{name}: {value!r} is empty; write a number")
     try:
         number = float(value) if not isinstance(value, bool) else math.nan
     except (TypeError, ValueError, OverflowError):
@@ -91,7 +94,7 @@ def _items(name: str, value: Any) -> list[Any]:
         if not isinstance(value, Sequence):
             raise InputError(f"{name}: {value!r} is not a list; put it in square brackets")
         return list(value)
-    if value.lstrip().startswith("["):
+    if _JSON_LIST.match(value):
         try:
             return list(json.loads(value))
         except ValueError:
@@ -102,7 +105,8 @@ def _items(name: str, value: Any) -> list[Any]:
 def _texts(name: str, value: Any) -> tuple[str, ...]:
     texts = tuple(_text(name, item) for item in _items(name, value))
     if "" in texts:
-        raise InputError(f"{name}: question {texts.index('') + 1} is empty; write a question or leave it out")
+        thing = "question" if name == "questions" else "line"
+        raise InputError(f"{name}: {thing} {texts.index('') + 1} is empty; write a {thing} or leave it out")
     return texts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
@@ -52,7 +53,7 @@ class Settings:
     )
     prefix: str = option("", "text", "Prefix", "Put before the terms, where there are any; a vocabulary may bring its own")
     oracle_size: int = option(
-        0, "int", "Oracle's image size", "Pixels that a model that chats is shown, at most; 0: its own", minimum=0, maximum=4096
+        0, "int", "Oracle image size", "Pixels that a model that chats is shown, at most; 0: its own", minimum=0, maximum=4096
     )
     topk: int = option(1, "int", "Answers per question", "How many of the likeliest answers are taken", minimum=1, maximum=20)
     min_score: float = option(
@@ -203,6 +204,10 @@ class Settings:
         return {name: _listed(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
+# what AUTOMATIC1111 takes apart when it reads an infotext: quotes around a value, and a size (infotext_utils.py:271)
+_AMBIGUOUS = re.compile(r'".*|\[.*|\d+x\d+', re.DOTALL)
+
+
 def _listed(value: tuple[Any, ...]) -> list[Any]:
     return [str(item) if isinstance(item, Fraction) else item for item in value]
 
@@ -211,4 +216,16 @@ def _written(definition: Any, value: Any) -> str:
     """Never empty: AUTOMATIC1111 does not read an entry without a value."""
     if definition.name == "steps" and value:
         return typed_steps(value)
+    if isinstance(value, str) and _AMBIGUOUS.fullmatch(value):
+        return json.dumps([value])
     return json.dumps(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def unwritten(definition: Any, value: str) -> str:
+    """What an infotext says, as it was before it was written."""
+    if definition.metadata["kind"] == "text" and value.startswith('["'):
+        try:
+            return json.loads(value)[0]
+        except ValueError:
+            return value
+    return value

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -284,7 +284,7 @@ BAD = [
     ("decode", 5),
     ("oracle", 5),
     ("questions", [7]),
-    ("questions", "[not json"),
+    ("questions", '["not json'),
 ]
 
 
@@ -410,3 +410,73 @@ def test_a_push_inside_attention_needs_no_question(push):
         assert from_infotext(settings.to_infotext()) == settings
     else:
         assert message(enabled=True, push=push, questions=()).startswith("questions: none are given")
+
+
+KEY_AND_VALUE = re.compile(
+    r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)'
+)  # AUTOMATIC1111's and Forge's infotext_utils.py
+
+
+def through_a_host(written):
+    """An infotext as the hosts write it into a picture and read it back."""
+    quoted = {
+        key: json.dumps(value, ensure_ascii=False) if set(value) & set(",\n:") else value for key, value in written.items()
+    }
+    line = "Steps: 20, Sampler: Euler a, " + ", ".join(f"{key}: {value}" for key, value in quoted.items())
+    found = {}
+    for key, value in KEY_AND_VALUE.findall(line):
+        value = json.loads(value) if value[:1] == value[-1:] == '"' else value
+        size = re.match(r"^(\d+)x(\d+)$", value)
+        found |= {f"{key}-1": size[1], f"{key}-2": size[2]} if size else {key: value}
+    return found
+
+
+HOSTILE = st.text(max_size=12) | st.sampled_from(
+    [
+        '"big"',
+        "512x512",
+        "a, b: c",
+        "[red] thing",
+        '["a"]',
+        "it's",
+        'say "a", b',
+        "\\",
+        '\\"',
+        "{}",
+        "a:b",
+        "Steps: 3",
+        '"',
+        '""',
+    ]
+)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE, st.lists(HOSTILE, max_size=3))
+def test_every_text_survives_the_hosts_own_infotext(oracle, suffix, prefix, questions):
+    lines = tuple(text for text in (" ".join(question.split()) for question in questions) if text) or ("What?",)
+    texts = {"oracle": oracle.strip() or "x", "suffix": suffix.strip(), "prefix": prefix.strip(), "questions": lines}
+    try:
+        settings = Settings(enabled=True, **texts)
+    except InputError:
+        assume(False)
+    assert from_infotext(through_a_host(settings.to_infotext())) == settings
+
+
+def test_every_label_is_a_key_that_the_hosts_read():
+    assert all(re.fullmatch(r"\w[\w \-/]+", item.metadata["label"]) for item in fields(Settings))
+
+
+def test_a_question_may_begin_with_a_bracket():
+    assert Settings.from_dict({"questions": "[Look] what is it?"}).questions == ("[Look] what is it?",)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"every": None}, "every: None is empty; write a number"),
+        ({"replay": [""]}, "replay: line 1 is empty; write a line or leave it out"),
+    ],
+)
+def test_an_empty_field_is_named(given, said):
+    with pytest.raises(InputError, match=f"^{re.escape(said)}$"):
+        Settings.from_dict(given)

@@ -14,7 +14,7 @@ from ...presets import from_page, from_request
 from ...query.asking import prefixed
 from ...query.vocabulary import find
 from ...schedule import check_steps
-from ...settings import Settings
+from ...settings import INFOTEXT_PREFIX, Settings
 from . import host, memory, models
 from .checking import look
 from .generation import ATTRIBUTE, Generation
@@ -33,8 +33,12 @@ class Extension:
         """process(): reads the settings, and loads the oracle while nothing is being sampled yet (hosts.md B.6)."""
         self._leave()
         setattr(p, ATTRIBUTE, None)
+        given = p.extra_generation_params.items()  # X/Y/Z plot and others copy `p` with this one dict in all copies
+        p.extra_generation_params = {key: value for key, value in given if not key.startswith(INFOTEXT_PREFIX)}
         try:
             settings = read(values)
+            if _forgotten(values):
+                host.say(p, "enabled: it is not given, so nothing was asked; give enabled true")
             if settings.enabled:
                 self._generation(p, settings).attach()
         except InputError as error:
@@ -139,6 +143,11 @@ def read(values: Sequence[Any]) -> Settings:
     if values and isinstance(values[0], dict):
         return from_request(values[0])
     return from_page(values)
+
+
+def _forgotten(values: Sequence[Any]) -> bool:
+    """Whether a request gives settings and does not say whether it wants them."""
+    return bool(values) and isinstance(values[0], dict) and bool(values[0]) and "enabled" not in values[0]
 
 
 def _of(p: Any) -> Generation | None:

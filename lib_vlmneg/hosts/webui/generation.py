@@ -84,7 +84,11 @@ class Generation:
         """What the host calls when it writes the parameters of a picture (processing.py:786); `index` is in this batch."""
 
         def asked(tell: Tell) -> Callable[..., str | None]:
-            def told(p: Any = None, index: int = 0, all_prompts: Any = None, **_: Any) -> str | None:
+            def told(
+                p: Any = None, index: int = 0, all_prompts: Any = None, use_main_prompt: bool = False, **_: Any
+            ) -> str | None:
+                if use_main_prompt:
+                    return tell(0)  # a grid, which the host gives the seed of the first picture (processing.py:776)
                 whole = p is None or all_prompts is None or len(all_prompts) == len(p.all_prompts)
                 return tell(index if whole else p.iteration * p.batch_size + index)
 
