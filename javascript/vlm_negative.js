@@ -9,6 +9,22 @@ onUiUpdate(function () {
     });
 });
 
+// Typing another prompt is for a new picture, and ends a replay; a pasted picture brings its prompt and its timeline together.
+onUiLoaded(function () {
+    ["txt2img", "img2img"].forEach(function (tab) {
+        const prompt = gradioApp().querySelector("#" + tab + "_prompt textarea");
+        if (prompt) {
+            prompt.addEventListener("input", function (event) {
+                const timeline = gradioApp().querySelector("#script_" + tab + "_vlm_negative_replay textarea");
+                if (event.isTrusted && timeline && timeline.value.trim() !== "") {
+                    timeline.value = "";
+                    updateInput(timeline);
+                }
+            });
+        }
+    });
+});
+
 // Shows how far an installation is, once a second while the settings page says that one is under way.
 setInterval(function () {
     const state = gradioApp().querySelector("#vlm_negative_panel_state textarea");

@@ -73,12 +73,16 @@ class Ledger:
         again = [term for name, term in old.items() if name in fresh]
         new = [term for name, term in fresh.items() if name not in old]
         rest = [] if self._settings.mode == "replace" else [term for name, term in old.items() if name not in fresh]
-        kept = self._fitting([*again, *new, *sorted(reversed(rest), key=lambda term: -self._heard[key(term)])])
+        kept = self._fitting([*again, *new, *sorted(rest, key=self._place, reverse=True)])
         return self._become(kept, refused=tuple(term for term in new if term not in kept))
 
     def clear(self) -> Change:
         """Drops all terms; the user's own negative prompt stays."""
         return self._become([])
+
+    def _place(self, term: str) -> tuple[int, int]:
+        """When a term was last heard, and its place among the terms: the larger, the longer it stays."""
+        return self._heard[key(term)], self.terms.index(term)
 
     def _fitting(self, wanted: list[str]) -> list[str]:
         """Of the terms, the first wanted first, as many as the limits allow; in the order they came."""

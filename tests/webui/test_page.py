@@ -73,6 +73,10 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     replayed = generate(page)
     assert timeline(replayed) == terms and "note" not in replayed
 
+    page.focus("#txt2img_prompt textarea")
+    page.keyboard.type(" on a hill")  # another picture
+    assert page.input_value(f"{OURS}replay textarea") == ""
+
     page.fill("#txt2img_prompt textarea", "a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
     page.click("#paste")
     page.wait_for_timeout(1500)
