@@ -47,7 +47,8 @@ def ours(rng):
         "steps": [[], [0, 2], [7, 90], [0, "1/3", 0.5]], "steps_of": [0, 100], "settle": [0, 1], "lag": [0, 2],
         "mode": ["accumulate", "replace", "window"], "window": [1, 3],
         "suffix": ["", "thing"], "weight": [1.0, 1.3, 0.0], "max_terms": [0, 1], "max_tokens": [0, 20], "grow": [False, True],
-        "negate_prompt": [False, True], "clear_at_stop": [False, True], "passes": ["both", "first", "hires"], "carry": [True, False],
+        "negate_prompt": [False, True], "clear_at_stop": [False, True], "passes": ["both", "first", "hires"],
+        "carry": [True, False],
         "push": ["cfg", "separate"], "push_scale": [0, 7.5, 20],
         "decode": ["auto", "full", "linear"], "replay": [[], ["1:+dog|3:+cat,-dog / 2:+hat"]],
     }  # fmt: skip
