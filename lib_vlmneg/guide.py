@@ -14,7 +14,7 @@ from torch import Tensor
 from .decode import Decoder
 from .devices import same_random_numbers
 from .errors import InputError
-from .negatives import CountTokens, Ledger, compose
+from .negatives import Ledger, Room, compose
 from .oracles.base import Answer, Oracle
 from .oracles.beside import Beside
 from .oracles.stopped import Stopped
@@ -53,7 +53,7 @@ class Guide:
         negatives: Sequence[str],
         oracle: Oracle | None = None,
         decoder: Decoder | None = None,
-        count_tokens: CountTokens | None = None,
+        room: Room | None = None,
         timelines: Sequence[Timeline] = (),
         watch: Watcher | None = None,
         stopped: Callable[[], bool] | None = None,
@@ -73,13 +73,15 @@ class Guide:
         self._asking = asking(settings, oracle, vocabulary)
         self._questions = [self._asking.about(prompt) for prompt in prompts]
         own = negatives if settings.push in JOINING else [""] * len(negatives)
-        self._ledgers = [Ledger(negative, settings, count_tokens) for negative in own]
+        self._ledgers = [Ledger(negative, settings, room) for negative in own]
         for image, terms in enumerate(begun):
             self._begin(image, terms)
         self._rhythms = [Rhythm(settings.settle) for _ in prompts]
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
+        self._crowded: dict[str, None] = {}
+        self._may_grow = not settings.grow and room is not None and room.most is None
         self._pending: list[Asked] = []
         if oracle and not self.schedule.wanted:
             self.record.note = f"nothing is asked: in a run of this length ({clock.steps}) no answer could still act"
@@ -192,8 +194,17 @@ class Guide:
             found=found,
         )
         self.record.events.append(event)
+        self._say_crowded(ledger.crowded)
         if self._watch:
             self._watch(event, picture)
+
+    def _say_crowded(self, terms: Sequence[str]) -> None:
+        """Notes what was found and could not act, so that a full negative prompt does not look like an oracle that is silent."""
+        self._crowded.update(dict.fromkeys(terms))
+        if self._crowded:
+            more = ", or let the terms take a chunk more (grow)" if self._may_grow else ""
+            named = ", ".join(self._crowded)
+            self.record.note = f"the negative prompt leaves no room for {named}, which did not act; shorten it{more}"
 
     def _forget(self) -> None:
         """Nobody waits for what is on its way, and what was not begun is never asked: the next picture would wait for it."""

@@ -12,7 +12,18 @@ from .settings import Settings
 
 CHUNK = 75  # tokens that CLIP reads at once, without its start and its end
 
-CountTokens = Callable[[str], int]
+
+@dataclass(frozen=True)
+class Room:
+    """How much a text encoder reads: the tokens of a text, and of how many chunks of them at most (None: of any number)."""
+
+    count: Callable[[str], int]
+    chunk: int = CHUNK
+    most: int | None = None
+
+    def chunks(self, text: str) -> int:
+        """How many chunks a text takes; an empty one takes one."""
+        return max(1, -(-self.count(text) // self.chunk))
 
 
 @dataclass(frozen=True)
@@ -36,26 +47,22 @@ def compose(base: str, terms: Iterable[str], weight: float = 1.0, prefix: str = 
     return ", ".join(part for part in parts if part)
 
 
-def chunks(tokens: int) -> int:
-    """How many chunks of 75 tokens this many take; an empty text takes one."""
-    return max(1, -(-tokens // CHUNK))
-
-
 class Ledger:
     """The terms of one image, in the order they came, under the settings' mode and limits."""
 
-    def __init__(self, base: str, settings: Settings, count_tokens: CountTokens | None = None):
+    def __init__(self, base: str, settings: Settings, room: Room | None = None):
         self.base = base
         self.terms: tuple[str, ...] = ()
+        self.crowded: tuple[str, ...] = ()  # what the last ask found and the encoder has no room for
         self._settings = settings
-        self._count = count_tokens
+        self._room = room
         self._theirs = set(parts(base))
         self._asks = 0
         self._heard: dict[str, int] = {}  # the number of the ask in which a term was last heard, by its key
 
     def text(self) -> str:
         """The negative prompt as it now is."""
-        return compose(self.base, self.terms, self._settings.weight, self._settings.prefix)
+        return self._composed(self.terms)
 
     def hear(self, found: Iterable[str]) -> Change:
         """Takes the terms of one ask, the likeliest first, and says what changed.
@@ -74,7 +81,9 @@ class Ledger:
         new = [term for name, term in fresh.items() if name not in old]
         rest = [] if self._settings.mode == "replace" else [term for name, term in old.items() if name not in fresh]
         kept = self._fitting([*again, *new, *sorted(rest, key=self._place, reverse=True)])
-        return self._become(kept, refused=tuple(term for term in new if term not in kept))
+        refused = tuple(term for term in new if term not in kept)
+        self.crowded = tuple(term for term in refused if self._wanted([*kept, term]))
+        return self._become(kept, refused)
 
     def clear(self) -> Change:
         """Drops all terms; the user's own negative prompt stays."""
@@ -88,22 +97,29 @@ class Ledger:
         """Of the terms, the first wanted first, as many as the limits allow; in the order they came."""
         kept: list[str] = []
         for term in wanted:
-            if self._allowed([*kept, term]):
+            if self._wanted([*kept, term]) and self._has_room([*kept, term]):
                 kept.append(term)
         return [term for term in self.terms if term in kept] + [term for term in kept if term not in self.terms]
 
-    def _allowed(self, terms: list[str]) -> bool:
+    def _wanted(self, terms: list[str]) -> bool:
+        """Whether the settings' own limits allow so many."""
         settings = self._settings
         if settings.max_terms and len(terms) > settings.max_terms:
             return False
         if settings.mode == "window" and len(terms) > settings.window:
             return False
-        if self._count is None:
+        tokens = self._room.count(self._composed(terms)) if self._room and settings.max_tokens else 0
+        return tokens <= settings.max_tokens
+
+    def _has_room(self, terms: list[str]) -> bool:
+        """Whether the encoder reads them all behind the user's own: in its chunks, or with `grow` in one more."""
+        if self._room is None:
             return True
-        tokens = self._count(compose(self.base, terms, settings.weight, settings.prefix))
-        if settings.max_tokens and tokens > settings.max_tokens:
-            return False
-        return settings.grow or chunks(tokens) <= chunks(self._count(self.base))
+        most = self._room.chunks(self.base) + self._settings.grow
+        return self._room.chunks(self._composed(terms)) <= min(most, self._room.most or most)
+
+    def _composed(self, terms: Iterable[str]) -> str:
+        return compose(self.base, terms, self._settings.weight, self._settings.prefix)
 
     def _become(self, terms: list[str], refused: tuple[str, ...] = ()) -> Change:
         before, self.terms = self.terms, tuple(terms)

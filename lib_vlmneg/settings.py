@@ -18,7 +18,13 @@ PASSES = ("both", "first", "hires")
 INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
 PUSHES = ("cfg", "separate", *INSIDE)
 CHECKS = ("none", "nudenet")
-WEBUI_ONLY = ("passes", "carry", "previews", "replay")  # the command line has one pass, and flags of its own for the others
+WEBUI_ONLY = (
+    "passes",
+    "carry",
+    "previews",
+    "replay",
+    "grow",
+)  # the command line has one pass, and flags of its own for the others
 DECODES = ("auto", "full", "small", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 
@@ -93,7 +99,7 @@ class Settings:
     max_tokens: int = option(
         0, "int", "Most tokens", "Of the negative prompt and terms; 0 for no limit", minimum=0, maximum=10000
     )
-    grow: bool = option(False, "bool", "Grow", "Let the terms take more 75-token chunks than the negative prompt does")
+    grow: bool = option(True, "bool", "Grow", "One more chunk of 75 tokens where the negative prompt leaves the terms no room")
     negate_prompt: bool = option(False, "bool", "Negate the prompt too", "Also use terms that the prompt itself asks for")
     clear_at_stop: bool = option(
         False, "bool", "Clear at stop", "Drop the terms at the step Stop, whatever Steps says; the negative prompt stays"

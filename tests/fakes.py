@@ -68,7 +68,7 @@ class Failing(Oracle):
 def make_guide(oracle, total=6, images=1, calls=None, prompts=None, negatives=None, decoder=None, **options):
     """A guide over a fake run of `total` steps, which asks at each; what is not a parameter here is a setting."""
     extra = {
-        name: options.pop(name) for name in ("count_tokens", "timelines", "watch", "stopped", "vocabulary", "begun") if name in options
+        name: options.pop(name) for name in ("room", "timelines", "watch", "stopped", "vocabulary", "begun") if name in options
     }
     negatives = negatives or ["ugly"] * (len(prompts) if prompts else images)
     return Guide(

@@ -54,7 +54,6 @@ def extra_calls(run):
     return run.record()["extra_calls"]
 
 
-FULL = "red " * 74 + "red"  # as many tokens as CLIP reads at once
 EACH = ("--vqa_steps", "")  # of the four steps three ask, and by default two: 0 and 2
 CASES = [
     Case(("--negative_prompt", "red"), Run.negative, "dog, cat", "red, dog, cat"),
@@ -90,7 +89,6 @@ CASES = [
     Case(("--weight", 1.3), Run.negative, "dog", "(dog:1.3)", say=once),
     Case(("--max_terms", 1), Run.negative, "dog, cat", "cat"),
     Case(("--max_tokens", 3), Run.negative, "dog, cat, castle", "cat, castle", EACH),
-    Case(("--grow",), lambda run: run.record()["timelines"], [""], ["1:+dog"], ("--negative_prompt", FULL), once),
     Case(("--negate_prompt",), Run.negative, "", "pet", ("--prompt", "a pet"), lambda picture, ask, row: "pet"),
     Case(("--clear_negatives_at_stop",), lambda run: run.record()["timelines"], ["1:+dog"], ["1:+dog|3:-dog"],
          ("--vqa_stop_step", 3), once),
@@ -407,3 +405,10 @@ def test_without_a_record_none_is_written(tmp_path):
 def test_the_schema_is_printed(capsys):
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["properties"]["every"]["minimum"] == 1
+
+
+@shows("--grow")
+def test_what_clip_would_cut_off_is_refused_and_said(tmp_path):
+    run = Run(tmp_path, "--negative_prompt", "red " * 75, "--grow", eye=Eye(once))  # as many tokens as CLIP reads at once
+    assert run.record()["timelines"] == [""] and run.record()["events"][0]["refused"] == ["dog"]
+    assert run.record()["note"] == "the negative prompt leaves no room for dog, which did not act; shorten it"

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib_vlmneg.decode import to_images
+from lib_vlmneg.negatives import Room
 from lib_vlmneg.oracles.base import Answer
 from lib_vlmneg.record import Record, Timeline
 from lib_vlmneg.settings import MODES
@@ -150,9 +151,19 @@ def test_prompt_suffix_and_weight_make_the_negative():
 
 
 def test_the_tokens_are_counted_for_the_chunks():
-    guide = make_guide(Scripted({(0, 0): ["elephant"]}), total=2, negatives=["x" * 70], count_tokens=len)
+    guide = make_guide(Scripted({(0, 0): ["elephant"]}), total=2, negatives=["x" * 70], room=Room(len), grow=False)
     assert sample(guide) == [None, None]
     assert guide.record.events[0].refused == ("elephant",)
+    assert guide.record.note == (
+        "the negative prompt leaves no room for elephant, which did not act; shorten it, or let the terms take a chunk more (grow)"
+    )
+
+
+@pytest.mark.parametrize(("negative", "most", "acts"), [("x" * 75, None, True), ("x" * 75, 1, False), ("x" * 80, 1, False)])
+def test_a_full_negative_prompt_gets_one_more_chunk_where_the_encoder_reads_one(negative, most, acts):
+    guide = make_guide(Scripted({(0, 0): ["dog"]}), total=2, negatives=[negative], room=Room(len, most=most))
+    assert sample(guide)[1] == ([f"{negative}, dog"] if acts else None)
+    assert (guide.record.note == "") is acts
 
 
 def test_the_record_tells_what_was_asked_said_added_and_is_in_force():
@@ -459,7 +470,7 @@ def test_terms_that_push_for_themselves_have_the_room_of_a_negative_prompt_of_th
     words = lambda text: len(text.split())  # noqa: E731
     long = " ".join(["ugly"] * 75)
     for push, terms in (("cfg", ()), ("separate", ("dog",))):
-        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=[long], push=push, count_tokens=words)
+        guide = make_guide(Scripted({(0, 0): ["dog"]}), negatives=[long], push=push, room=Room(words), grow=False)
         sample(guide)
         assert guide.record.terms(0) == terms
 

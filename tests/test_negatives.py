@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_vlmneg.negatives import CHUNK, Change, Ledger, chunks, compose
+from lib_vlmneg.negatives import CHUNK, Change, Ledger, Room, compose
 from lib_vlmneg.query.prompts import parts
 from lib_vlmneg.query.words import key
 from lib_vlmneg.settings import MODES, Settings
@@ -36,7 +36,7 @@ def by_key(terms):
 
 @given(BASES, LIMITS, ASKS)
 def test_the_users_own_negative_prompt_stays_whole_and_first(base, limits, asks):
-    ledger = Ledger(base, Settings(**limits), len)
+    ledger = Ledger(base, Settings(**limits), Room(len))
     for found in asks:
         ledger.hear(found)
         assert ledger.text().startswith(base.rstrip(", "))
@@ -62,7 +62,7 @@ def test_each_term_has_the_weight_and_the_users_own_has_not():
 
 @given(BASES, LIMITS, ASKS)
 def test_no_two_terms_are_the_same_but_for_the_plural(base, limits, asks):
-    ledger = Ledger(base, Settings(**limits), len)
+    ledger = Ledger(base, Settings(**limits), Room(len))
     for found in asks:
         ledger.hear(found)
         assert len(set(by_key(ledger.terms))) == len(ledger.terms)
@@ -75,29 +75,42 @@ def test_a_term_that_the_users_own_negative_prompt_weighs_is_not_added_again():
 
 @given(BASES, LIMITS, ASKS)
 def test_the_chunks_never_become_more_unless_they_may(base, limits, asks):
-    ledger = Ledger(base, Settings(**{**limits, "grow": False}), len)
+    ledger = Ledger(base, Settings(**{**limits, "grow": False}), Room(len))
     for found in asks:
         ledger.hear(found)
-        assert not ledger.terms or chunks(len(ledger.text())) <= chunks(len(base))
+        assert not ledger.terms or Room(len).chunks(ledger.text()) <= Room(len).chunks(base)
 
 
-def test_with_grow_the_chunks_may_become_more():
+def test_with_grow_the_chunks_may_become_one_more():
     term = "dog " * 10
     for grow, kept in ((False, ()), (True, (term,))):
-        ledger = Ledger("x" * 60, Settings(grow=grow), len)
-        ledger.hear([term])
-        assert ledger.terms == kept
+        ledger = Ledger("x" * 60, Settings(grow=grow), Room(len))
+        assert ledger.hear([term]).refused == (() if kept else (term,))
+        assert ledger.terms == kept and ledger.crowded == (() if kept else (term,))
+
+
+def test_what_the_settings_leave_out_is_not_for_lack_of_room():
+    ledger = Ledger("", Settings(max_terms=1), Room(len))
+    assert ledger.hear(["dog", "cat"]).refused == ("cat",) and ledger.crowded == ()
+
+
+@given(BASES, ASKS)
+def test_an_encoder_that_reads_one_chunk_is_never_given_two(base, asks):
+    ledger = Ledger(base, Settings(), Room(len, most=1))
+    for found in asks:
+        ledger.hear(found)
+        assert not ledger.terms or len(ledger.text()) <= CHUNK
 
 
 @pytest.mark.parametrize(("tokens", "count"), [(0, 1), (1, 1), (75, 1), (76, 2), (150, 2), (151, 3)])
 def test_a_chunk_is_75_tokens_and_nothing_is_one_chunk(tokens, count):
-    assert CHUNK == 75 and chunks(tokens) == count
+    assert CHUNK == 75 and Room(len).chunks("x" * tokens) == count
 
 
 @given(BASES, LIMITS, ASKS)
 def test_the_limits_hold(base, limits, asks):
     settings = Settings(**limits)
-    ledger = Ledger(base, settings, len)
+    ledger = Ledger(base, settings, Room(len))
     for found in asks:
         ledger.hear(found)
         assert not settings.max_terms or len(ledger.terms) <= settings.max_terms
@@ -119,7 +132,7 @@ def test_the_term_that_was_not_heard_for_longest_goes_first(asks, limit):
 
 @given(LIMITS, st.lists(TERMS, max_size=6), st.randoms())
 def test_the_same_answer_in_any_order_changes_nothing(limits, found, random):
-    ledger = Ledger("ugly", Settings(**limits), len)
+    ledger = Ledger("ugly", Settings(**limits), Room(len))
     ledger.hear(found)
     if Settings(**limits).max_terms or limits.get("mode") == "window":
         assert not ledger.hear(found)  # what is left out stays left out
@@ -147,14 +160,14 @@ def test_replaced_by_the_same_terms_in_another_order_nothing_is_written():
 
 
 def test_room_is_made_for_a_new_term_and_the_change_says_so():
-    ledger = Ledger("", Settings(max_tokens=10), len)
+    ledger = Ledger("", Settings(max_tokens=10), Room(len))
     assert ledger.hear(["dog", "cat"]) == Change(added=("dog", "cat"))
     assert ledger.hear(["owl"]) == Change(added=("owl",), dropped=("dog",), refused=())
     assert ledger.text() == "cat, owl"
 
 
 def test_a_term_that_never_fits_drops_no_other():
-    ledger = Ledger("", Settings(max_tokens=10), len)
+    ledger = Ledger("", Settings(max_tokens=10), Room(len))
     ledger.hear(["dog"])
     assert ledger.hear(["hippopotamus"]) == Change(refused=("hippopotamus",))
     assert ledger.terms == ("dog",)
@@ -162,7 +175,7 @@ def test_a_term_that_never_fits_drops_no_other():
 
 @given(BASES, LIMITS, ASKS)
 def test_a_change_tells_what_came_went_and_found_no_room(base, limits, asks):
-    ledger = Ledger(base, Settings(**limits), len)
+    ledger = Ledger(base, Settings(**limits), Room(len))
     for found in asks:
         before = set(ledger.terms)
         change = ledger.hear(found)

@@ -69,6 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     baselines.add_argument("--safree_alpha", type=float, help="how much a token must stand out to be taken (default: 0.01)")
     add("--record", type=Path, help="write what happened to this JSON file, and the contact sheet beside it as PNG")
     add("--replay", type=Path, help="draw the picture of such a file again, without any oracle")
+    add("--grow", action="store_true", help=argparse.SUPPRESS)  # of scripts of before: on diffusers CLIP reads one chunk
     add("--log_negatives", action="store_true", help="print the negatives as they come")
     add("--save_intermediate", action="store_true", help="save x0 at every step")
     add("--intermediate_dir", type=Path, default=Path("x0_preds"), help="where (default: x0_preds)")

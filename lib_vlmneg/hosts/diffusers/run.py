@@ -19,7 +19,7 @@ from ...decode import Decoder
 from ...errors import InputError
 from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
-from ...negatives import CountTokens
+from ...negatives import Room
 from ...oracles.base import Oracle
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary, find
@@ -87,7 +87,7 @@ def draw(
         [request.negative_prompt] * request.batch,
         oracle,
         decoder,
-        _count_tokens(pipe),
+        _room(pipe),
         timelines,
         watch,
         vocabulary=vocabulary if oracle else None,
@@ -195,8 +195,8 @@ def _size(pipe: Any, request: Request) -> tuple[int, int]:
     return size[0], size[1]
 
 
-def _count_tokens(pipe: Any) -> CountTokens | None:
-    """CLIP's tokens without start and end; None where no CLIP reads the prompt, and so no chunk of 75 limits it."""
+def _room(pipe: Any) -> Room | None:
+    """CLIP reads one chunk here, and what is behind it is cut; None where no CLIP reads the prompt."""
     found = (getattr(pipe, name, None) for name in ("tokenizer", "tokenizer_2"))
     clip = next((tokenizer for tokenizer in found if type(tokenizer).__name__.startswith("CLIPTokenizer")), None)
-    return (lambda text: len(clip(text, add_special_tokens=False).input_ids)) if clip else None
+    return Room(lambda text: len(clip(text, add_special_tokens=False).input_ids), most=1) if clip else None

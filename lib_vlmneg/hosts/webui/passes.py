@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...guide import Guide
+from ...negatives import Room
 from ...oracles.base import Oracle
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary
@@ -51,7 +52,7 @@ class Pass:
         decoder = None
         if oracle is not None:
             decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), side_of(settings, oracle))
-        count = encoder.count_tokens
+        room = Room(encoder.count_tokens)
         clock = Clock(steps, calls, sigmas)
         watch = self._keep if settings.previews else None
         self.guide = Guide(
@@ -61,7 +62,7 @@ class Pass:
             negatives,
             oracle,
             decoder,
-            count,
+            room,
             timelines,
             watch,
             host.is_stopped,
