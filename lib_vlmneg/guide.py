@@ -199,7 +199,7 @@ class Guide:
             self._watch(event, picture)
 
     def _say_crowded(self, terms: Sequence[str]) -> None:
-        """Notes what was found and could not act, so that a full negative prompt does not look like an oracle that is silent."""
+        """Notes what was found and could not act: a full negative prompt is not to look like an oracle that is silent."""
         self._crowded.update(dict.fromkeys(terms))
         if self._crowded:
             more = ", or let the terms take a chunk more (grow)" if self._may_grow else ""

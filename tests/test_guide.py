@@ -155,7 +155,8 @@ def test_the_tokens_are_counted_for_the_chunks():
     assert sample(guide) == [None, None]
     assert guide.record.events[0].refused == ("elephant",)
     assert guide.record.note == (
-        "the negative prompt leaves no room for elephant, which did not act; shorten it, or let the terms take a chunk more (grow)"
+        "the negative prompt leaves no room for elephant, which did not act; "
+        "shorten it, or let the terms take a chunk more (grow)"
     )
 
 

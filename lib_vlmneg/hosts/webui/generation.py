@@ -184,7 +184,7 @@ class Generation:
         return [Timeline(passes[hires].changes) if hires < len(passes) else Timeline() for passes in chosen]
 
     def _carried(self, iteration: int, hires: bool) -> list[tuple[str, ...]]:
-        """What a pass begins with: what the pass before it found in each image, or what the picture that it starts from says."""
+        """What a pass begins with: the terms of the pass before it, image by image, or of the picture that it starts from."""
         if not self.settings.carry or self._replay:
             return []
         first = self.passes.get((iteration, False))
