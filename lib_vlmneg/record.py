@@ -16,6 +16,7 @@ SCHEMA = "vlm-negative-record"
 VERSION = 1
 TIMELINE = INFOTEXT_PREFIX + "timeline"
 FOUND = INFOTEXT_PREFIX + "found"
+REPLAYED = INFOTEXT_PREFIX + "replayed"
 PASS_BREAK, NO_TERMS = " / ", "none"
 
 

@@ -149,6 +149,20 @@ def test_img2img_of_a_guided_picture_begins_with_its_terms(server):
     assert server.guided("img2img", change, replay=again.timelines).pixels == again.pixels
 
 
+def test_a_script_that_composes_a_picture_writes_no_timeline(server):
+    change = {"init_images": [picture(server)], "denoising_strength": 0.4, "script_name": "SD upscale",
+              "script_args": ["", 64, "None", 2.0]}  # fmt: skip
+    drawn = server.guided("img2img", change)
+    assert drawn.note == "SD upscale makes one picture of several generations, which no timeline replays; none is written"
+    assert drawn.timelines is None
+
+
+def test_settings_without_enabled_are_off_and_said(server):
+    drawn = server.draw(ours={"questions": ["auto"]})
+    assert drawn.note == "enabled: it is not given, so nothing was asked; give enabled true"
+    assert drawn.pixels == server.draw().pixels
+
+
 def picture(server):
     return as_text(server.draw().images[0])
 

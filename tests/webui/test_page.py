@@ -72,6 +72,7 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     fill(page, f"{OURS}oracle", "no/such-model")  # a replay asks nobody
     replayed = generate(page)
     assert timeline(replayed) == terms and "note" not in replayed
+    assert "VLM Negative replayed: True" in replayed and "replayed" not in guided
 
     page.focus("#txt2img_prompt textarea")
     page.keyboard.type(" on a hill")  # another picture

@@ -11,6 +11,7 @@ from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
 from ...presets import from_page, from_request
+from ...record import REPLAYED
 from ...query.asking import prefixed
 from ...query.vocabulary import find
 from ...schedule import check_steps
@@ -122,7 +123,10 @@ class Extension:
             check_steps(settings, host.longest_pass(p))
             generation.oracle = self._oracle(settings.oracle)
         generation.check = self._check(p, settings)
-        p.extra_generation_params.update(settings.to_infotext() | generation.infotext())
+        written = {REPLAYED: "True"} if replayed else {}
+        p.extra_generation_params.update(settings.to_infotext() | written | generation.infotext())
+        if title := host.composes(p):
+            host.say(p, f"{title} makes one picture of several generations, which no timeline replays; none is written")
         return generation
 
     def _check(self, p: Any, settings: Settings) -> Check | None:

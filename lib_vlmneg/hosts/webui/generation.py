@@ -114,7 +114,7 @@ class Generation:
         return PASS_BREAK.join(one.guide.record.found(image) if one else NO_TERMS for one in found if one or found[1]) or None
 
     def _reports(self) -> dict[str, Tell]:
-        reports: dict[str, Tell] = {TIMELINE: self.compact}
+        reports: dict[str, Tell] = {} if host.composes(self.p) else {TIMELINE: self.compact}
         if self.vocabulary:
             reports[FOUND] = self.found
         if self.check:

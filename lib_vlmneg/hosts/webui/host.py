@@ -10,6 +10,7 @@ from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
 
 NOTE = "VLM Negative note"  # the infotext key of what went wrong
 UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
+COMPOSING = ("SD upscale", "Ultimate SD upscale", "Outpainting mk2", "Poor man's outpainting")
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,16 @@ def uncond_unused(params: Any, p: Any) -> str | None:
     if least > 0 and float(params.sigma[0]) < least and (denoiser.step % 2 or every):
         return "the option 'Negative Guidance minimum sigma' is on"
     return None
+
+
+def composes(p: Any) -> str | None:
+    """The script that puts a picture together from several generations of `p`; None where each picture is of one."""
+    index = next(iter(getattr(p, "script_args", None) or ()), 0)
+    selectable = getattr(getattr(p, "scripts", None), "selectable_scripts", ())
+    if not isinstance(index, int) or not 0 < index <= len(selectable):
+        return None
+    title = str(selectable[index - 1].title())
+    return title if title in COMPOSING else None
 
 
 def source(p: Any) -> Any:
