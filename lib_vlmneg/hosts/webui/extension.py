@@ -11,9 +11,9 @@ from ...devices import read_places
 from ...errors import InputError
 from ...oracles.pool import Pool
 from ...presets import from_page, from_request
-from ...record import REPLAYED
 from ...query.asking import prefixed
 from ...query.vocabulary import find
+from ...record import REPLAYED
 from ...schedule import check_steps
 from ...settings import INFOTEXT_PREFIX, Settings
 from . import host, memory, models
