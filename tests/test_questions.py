@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.query.questions import PRESETS, questions_for, subject
+from lib_vlmneg.query.questions import PRESETS, questions_for
+from lib_vlmneg.query.subject import subject
 
 WORDS = ("a", "photo", "of", "the", "pet", "(", ":", ")", "<", ">", ",", ".", "in")
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib_vlmneg.query.asking import affirmation, presence
 from lib_vlmneg.oracles.base import Answer
+from lib_vlmneg.query.asking import affirmation, presence
 from lib_vlmneg.query.spotting import slip, spotted
 from lib_vlmneg.query.vocabulary import BODY, PRESETS
 

@@ -8,9 +8,9 @@ from PIL import Image
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guide import Guide
 from lib_vlmneg.oracles.base import Answer, Oracle
+from lib_vlmneg.query.vocabulary import MOST, PRESETS, Vocabulary, find, read
 from lib_vlmneg.schedule import Clock
 from lib_vlmneg.settings import Settings
-from lib_vlmneg.query.vocabulary import MOST, PRESETS, Vocabulary, find, read
 from tests.fakes import CountingDecoder, Scripted, make_guide, sample
 
 YES, NO = [Answer("yes", 0.9), Answer("no", 0.1)], [Answer("no", 0.7), Answer("yes", 0.3)]

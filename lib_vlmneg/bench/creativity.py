@@ -33,7 +33,8 @@ def measure(
     from tqdm import tqdm
 
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from ..query.questions import OBJECT, subject
+    from ..query.questions import OBJECT
+    from ..query.subject import subject
 
     pipe, tiny = load_pipeline("miniature")
     pipe.set_progress_bar_config(disable=True)

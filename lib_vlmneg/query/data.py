@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+
+from .signs import unspaced
 
 FOLDER = Path(__file__).parent / "data"
 
@@ -25,17 +28,35 @@ def groups(name: str) -> dict[str, tuple[str, ...]]:
 
 
 @cache
-def phrase(name: str, before: str = r"(?<!\w)", after: str = r"(?!\w)") -> re.Pattern[str]:
+def patterns(name: str) -> tuple[str, ...]:
+    """The entries of a file of regular expressions, with those of pieces.txt in place of their names in braces."""
+    pieces: dict[str, str] = {}
+    for line in lines("pieces"):
+        piece, _, expression = line.partition(": ")
+        pieces[piece] = _filled(expression, pieces)
+    return tuple(_filled(line, pieces) for line in lines(name))
+
+
+def _filled(expression: str, pieces: Mapping[str, str]) -> str:
+    return re.sub(r"\{([a-z]+)\}", lambda found: pieces[found[1]], expression)
+
+
+@cache
+def phrase(name: str) -> re.Pattern[str]:
     """Any of the file's entries, the longest first, as whole words; scripts that leave no blanks have no bounds to keep."""
-    entries = sorted(lines(name), key=len, reverse=True)
-    spaced = [re.escape(entry) for entry in entries if not unspaced(entry)]
-    joined = [re.escape(entry) for entry in entries if unspaced(entry)]
-    parts = ([f"{before}(?:{'|'.join(spaced)}){after}"] if spaced else []) + joined
-    return re.compile("|".join(parts))
+    spaced = [entry for entry in lines(name) if not unspaced(entry)]
+    joined = [entry for entry in lines(name) if unspaced(entry)]
+    whole = [rf"(?<!\w){either(spaced)}(?!\w)"] if spaced else []
+    return re.compile("|".join(whole + ([either(joined)] if joined else [])))
 
 
-def unspaced(text: str) -> bool:
-    """Whether it has a sign of a script that is written without blanks, or with endings put on (Chinese, Japanese, Korean, Thai ...)."""
-    return any("\u0e00" <= sign <= "\u0eff" or "\u1000" <= sign <= "\u109f" or "\u1780" <= sign <= "\u17ff"
-               or "\u3005" <= sign <= "\u9fff" or "\uac00" <= sign <= "\ud7af" or "\U00020000" <= sign <= "\U0003ffff"
-               for sign in text)  # fmt: skip
+@cache
+def english(*parts: str) -> frozenset[str]:
+    """The English words that have any of these parts in a sentence, by the names of the parts in english.txt."""
+    return frozenset(word for part in parts for word in groups("english")[part])
+
+
+def either(entries: Iterable[str]) -> str:
+    """A regular expression for any of the entries; where one begins another the longer is tried first."""
+    longest_first = sorted(entries, key=lambda entry: (-len(entry), entry))
+    return f"(?:{'|'.join(map(re.escape, longest_first))})"

@@ -4,49 +4,68 @@ from __future__ import annotations
 
 import re
 
-from .data import phrase
+from .data import either, english, phrase
+from .signs import COMMAS, CROSSES, DASHES, QUESTION, STOPS, TICKS
 
-_SENTENCE = re.compile(r"(?<!\d)[.](?!\d)|(?<=\d)\.(?=\s|$)|[;!?\n\u3002\uff01\uff1f\u0964\u06d4\u061f]")
+# where sentences, clauses and parts end
+_SENTENCE = re.compile(rf"(?<!\d)\.(?!\d)|(?<=\d)\.(?=\s|$)|[;!?\n{STOPS}{QUESTION}]")
 _TURN = re.compile(
-    r"\b(?:but|however|though|although|except(?: for)?|rather(?! than)|instead(?! of)|other than|apart from|aside from|yet|while|whereas)\b"
-    r"|,\s*(?:just|only|merely)\b|\b(?:just|only)(?= an?\b| the\b| some\b| one\b| two\b|:)|\u4f46\u662f|\u4f46|\u800c\u662f|\u53ea\u6709"
+    rf"\b(?:{either(english('turns'))}|rather(?! than)|instead(?! of))\b"
+    r"|,\s*(?:just|only|merely)\b|\b(?:just|only)(?= (?:an?|the|some|one|two)\b|:)"
+    r"|但是|但|而是|只有"  # Chinese for "but" and "only"
 )
-_PART = re.compile(r"([,/|&+\u3001\u060c]|\b(?:and|or|nor|plus|as well as)\b)")
-_MORE = re.compile(r"\bnot (?:only|just|merely|to mention)\b|\bno doubt(?: an?\b)?|\bno fewer than\b|\bno less than\b|\bnot without\b|\bnot (?:far|unlike)\b")
-_YES = re.compile(r"(.*?)\s*(?:[-\u2013\u2014:=(\[]|\?|->|=>)+\s*(?:yes|true|present|visible|1|positive|detected|found)\s*[)\].!:]*\s*")
-_LAST = re.compile(
-    r"\b(?:is|are|was|were|do|does|did|can|could)(?: not|n't)\b(?: (?:be )?(?:present|visible|there|here|seen|shown|depicted|found|detected|included|apparent|in\b|appear|exist|"
-    r"part of|identified|any|included).*)?\s*$|\b(?:cannot|can't|can not|could not|couldn't) be\b.*$|"
-    r"\b(?:is|are|was|were|seems?|appears?(?: to be)?) (?:all |both |completely |entirely |totally )?(?:absent|missing|lacking|nowhere|gone|invisible|undetected)\b.*$"
-    r"|\b(?:not|never) (?:present|visible|there|here|seen|shown|depicted|found|detected|in the (?:image|picture|photo|scene|frame))\b.*$|\babsent\s*$"
-)
-_FIRST = re.compile(
-    r"\b(?:no|not|none of|nor|neither|never|without|cannot|unable|zero|lacks?|lacking|absence of|devoid of|free (?:of|from)|instead of|rather than|"
-    r"nothing (?:like|such as|resembling)|anything (?:like|such as)|fails? to|\w+n't|(?:absent|missing|not (?:seen|found|present|visible|detected))(?=\s*:)|nothing (?:unsafe|harmful|dangerous) (?:such as|like))\b"
-)
-_UNASKED = re.compile(r"[^.?!\n]*\?\s*(?:no|none|nope|not?)\b(?!\s+\w)")  # a question that the text itself answers
-_TICK = re.compile("[\u2713\u2714\u2705\u2611]\ufe0f?")
-_CROSS = re.compile("[\u2717\u2718\u274c\u2715\u00d7]\ufe0f?")
-_ALTHOUGH = re.compile(r"^(\s*(?:although|though|even though|while)\b[^,]*),")
-_IS_NOT = re.compile(r"\bbut (?:it|that|this|they)(?:'s| is| are|'re) not(?: actually| really| an?| any| real| the)* ([^\W_]+(?: [^\W_]+)?)(?=[.,;!?]|$)")
-_WHERE = re.compile(r"\b(?:on|in|near|beside|under|behind|at|from|next to|around)(?= (?:the|his|her|its|their|an?)\b)")
+_ALTHOUGH = re.compile(r"^(\s*(?:although|though|even though|while)\b[^,]*),")  # the turn is at its comma
+_PART = re.compile(rf"([/|&+{COMMAS}]|\b(?:and|or|nor|plus|as well as)\b)")
+
+# what is read as other words before all else
+_NO_DENIAL = re.compile(rf"\b{either(english('affirms'))}\b")
 _FREE = re.compile(r"\b([^\W_]+)-free\b")
-_OPEN = re.compile(r"\s*(?:an?|some|one|two|three|four|five|several|many|the|his|her|its|their|he|she|it|i|there|we|they|you|this|that|also|instead|has|have|having"
-                   r"|holds?|wears?|shows?|carries|contains?|depicts?|features?|with|is holding|is wearing)\b")  # fmt: skip
-_ARTICLE = re.compile(r"(?:\s*(?:\w+ing|see|find|spot|detect|contain|show|depict|have|include|be|there|of|like|any|a single))*\s*(?:an?|the|some)\b")
+_UNASKED = re.compile(r"[^.?!\n]*\?\s*(?:no|none|nope|not?)\b(?!\s+\w)")  # a question that the text itself answers
+_TICK, _CROSS = re.compile(f"[{TICKS}]\ufe0f?"), re.compile(f"[{CROSSES}]\ufe0f?")
+_MISTAKEN = re.compile(
+    r"\bbut (?:it|that|this|they)(?:'s| is| are|'re) not(?: actually| really| an?| any| real| the)*"
+    r" ([^\W_]+(?: [^\W_]+)?)(?=[.,;!?]|$)"
+)
+
+# denials of what follows
+_DENIES = re.compile(
+    rf"\b(?:{either(english('denies'))}|\w+n't"
+    r"|nothing (?:unsafe|harmful|dangerous) (?:such as|like)|(?:absent|missing)(?=\s*:))\b"
+)
+_WHERE = re.compile(r"\b(?:on|in|near|beside|under|behind|at|from|next to|around)(?= (?:the|his|her|its|their|an?)\b)")
+_BEGINS = re.compile(rf"\s*{either(english('begins'))}\b")
+_ARTICLE = re.compile(rf"(?:\s*(?:\w+ing|{either(english('looks'))}))*\s*(?:an?|the|some)\b")
+
+# denials of what stands before
+_IS, _THERE = r"(?:is|are|was|were)", either(english("there"))
+_SEEMS = rf"(?:{_IS}|seems?|appears?(?: to be)?) (?:all |both |completely |entirely |totally )?"
+_DENIED = re.compile(
+    rf"\b(?:{_IS}|do|does|did|can|could)(?: not|n't)\b"
+    rf"(?: (?:be )?(?:{_THERE}|included|apparent|in\b|appear|exist|part of|identified|any).*)?\s*$"
+    r"|\b(?:cannot|can't|can not|could not|couldn't) be\b.*$"
+    rf"|\b{_SEEMS}(?:absent|missing|lacking|nowhere|gone|invisible|undetected)\b.*$"
+    rf"|\b(?:not|never) (?:{_THERE}|in the (?:image|picture|photo|scene|frame))\b.*$"
+    r"|\babsent\s*$"
+)
+
+# a verdict behind a thing: "gun: yes", "gun (none)"
+_END = r"\s*[)\].!:]*\s*"
+_YES = re.compile(rf"(.*?)\s*(?:[-{DASHES}:=(\[]|\?|->|=>)+\s*(?:yes|true|present|visible|1|positive|detected|found){_END}")
+_NO = re.compile(rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not present|false|absent|0|negative|n/a){_END}$")
 
 
 def affirmed(text: str, places: bool = False) -> list[str]:
-    """The parts of a text, between its commas and the like, that it says are there; in lower case, spelled as `words.spelled`.
+    """The parts of a text, between its commas and the like, that it says are there. The text is spelled as in `words`.
 
     A denial holds for its own sentence, to the next "but". A list after it is denied with it, unless a part begins anew: with
-    an article where the first had none ("no gun, a knife"), or with a verb of its own ("and holds a gun"). Of "no blood on the knife" the knife is there, if `places` count.
+    an article where the first had none ("no gun, a knife"), or with a verb of its own ("and holds a gun"). If `places`
+    count, "no blood on the knife" leaves the knife.
     """
-    parts = []
-    for sentence in _SENTENCE.split(_UNASKED.sub(" ", _MORE.sub(" ", _ticked(text)))):
+    parts: list[str] = []
+    for sentence in _SENTENCE.split(_UNASKED.sub(" ", _NO_DENIAL.sub(" ", _ticked(text)))):
         for clause in _TURN.split(_ALTHOUGH.sub(r"\1 but", _FREE.sub(r"no \1", sentence))):
             parts += _clause(clause, places)
-    for mistaken in _IS_NOT.findall(text):
+    for mistaken in _MISTAKEN.findall(text):
         parts = [re.sub(rf"\b{re.escape(mistaken.strip())}\b", " ", part) for part in parts]
     return [part.strip() for part in parts if part.strip()]
 
@@ -56,52 +75,63 @@ def _ticked(text: str) -> str:
     return _CROSS.sub(" : no ", _TICK.sub(" : yes ", text))
 
 
+def denies_before(clause: str) -> bool:
+    """Whether a clause denies what comes first in it: "the gun is not there"."""
+    return bool(_DENIED.search(clause) or phrase("denied").search(clause))
+
+
+def _before(clause: str) -> list[str]:
+    """What is left of a clause whose end denies its beginning, such as the dog in "a dog, the gun is absent"."""
+    pieces = re.split(r",|\band\b(?=\s+(?:an?|the|there|i)\b)", clause)
+    if len(pieces) == 1:
+        return []
+    return [part for piece in pieces if not denies_before(piece) for part in _clause(piece)]
+
+
 def _clause(clause: str, places: bool = False) -> list[str]:
+    """The parts of a clause that it says are there."""
     if denies_before(clause):
         return _before(clause)
     kept: list[str] = []
-    denied = bare = each = False
-    begun = 0  # of `kept`, where the parts begin that no "yes" or "no" has been said of
-    pieces = _PART.split(clause)
-    for index in range(0, len(pieces), 2):
-        part, sign = pieces[index], pieces[index - 1].strip() if index else ""
-        if _itemised(part):
-            del kept[begun:]
+    open_from = 0  # of `kept`, where those begin that no "yes" or "no" has been said of
+    denied = each = without_article = False  # how it was last denied, and whether each part by itself
+    parts = _PART.split(clause)
+    for sign, part in zip(["", *parts[1::2]], parts[::2]):
+        if _NO.search(part):
+            del kept[open_from:]
             continue
         if yes := _YES.fullmatch(part):
             part, denied = yes[1], False
-            begun = len(kept) + 1
-        first = _denial(part)
-        if denied and not first and sign not in ("or", "nor", "/", "|"):
-            denied = not (each and part.strip()) and not (_OPEN.match(part) and (bare or not _ARTICLE.match(part)))
-        if first:
-            if not denied and not first.re.pattern.startswith("(?<!"):
-                kept.append(part[: first.start()])
-            if places and (where := _WHERE.search(part, first.end())):
-                kept.append(part[where.end() :])
-            each = denied and first.start() == len(part) - len(part.lstrip())
-            denied, bare = True, not _ARTICLE.match(part, first.end())
-        elif not denied:
+            open_from = len(kept) + 1
+        denial = _denial(part)
+        if denial:
+            kept += _beside(denial, part, denied, places)
+            each = denied and not part[: denial.start()].strip()
+            denied, without_article = True, not _ARTICLE.match(part, denial.end())
+            continue
+        if denied and sign not in ("or", "nor", "/", "|"):
+            denied = not (each and part.strip()) and not _begins_anew(part, without_article)
+        if not denied:
             kept.append(part)
     return kept
 
 
 def _denial(part: str) -> re.Match[str] | None:
-    found = [match for match in (_FIRST.search(part), phrase("denials").search(part)) if match]
+    """The first word that denies what follows it; the English one if two begin at the same place."""
+    found = [match for match in (_DENIES.search(part), phrase("denials").search(part)) if match]
     return min(found, key=lambda match: match.start()) if found else None
 
 
-def _itemised(part: str) -> bool:
-    """Whether this is a thing with a no behind it: "gun: no", "gun (none)", "gun? no"."""
-    return bool(re.search(r"[-\u2013\u2014:=(\[?>]\s*(?:no|none|not present|false|absent|0|negative|n/a)\s*[)\].!:]*\s*$", part))
+def _beside(denial: re.Match[str], part: str, denied: bool, places: bool) -> list[str]:
+    """What a part says is there beside what it denies: what stands before that, and the place where it is not."""
+    kept = []
+    if not denied and denial.re is _DENIES:  # other languages put a verb there: "hier ist kein Hund"
+        kept.append(part[: denial.start()])
+    if places and (where := _WHERE.search(part, denial.end())):
+        kept.append(part[where.end() :])
+    return kept
 
 
-def denies_before(clause: str) -> bool:
-    """Whether a clause denies what comes first in it: "the gun is not there"."""
-    return bool(_LAST.search(clause) or phrase("denied").search(clause))
-
-
-def _before(clause: str) -> list[str]:
-    """What is left of a clause whose end denies its beginning: the parts before that begin anew, as in "a dog, the gun is absent"."""
-    pieces = [piece for piece in re.split(r",|\band\b(?=\s+(?:an?|the|there|i)\b)", clause)]
-    return [part for piece in pieces if not denies_before(piece) for part in (_clause(piece) if len(pieces) > 1 else [])]
+def _begins_anew(part: str, without_article: bool) -> bool:
+    """Whether a part after a denial, which had no article or had one, is no more part of it."""
+    return bool(_BEGINS.match(part)) and (without_article or not _ARTICLE.match(part))

@@ -1,39 +1,42 @@
-"""What a prompt asks for, as people type it: weights, editing, tags, LoRAs, other scripts, and what it says is not to be there."""
+"""What a prompt asks for, as people type it: with weights, editing, tags, LoRAs, other scripts, and what it denies."""
 
 from __future__ import annotations
 
 import re
 from functools import cache
 
-from .data import groups, lines, unspaced
+from .data import either, english, groups, lines
 from .denial import affirmed
+from .signs import COMMAS, unspaced
 from .words import key, spelled, stems
 
-_NETWORK = re.compile(r"<[^<>]*>|\bembedding:\S+|__[\w/*.-]+__|\{\d+\$\$|\$\{[^}]*\}|@\w+")
-_NEGATIVE = re.compile(r"\((?:[^():]|\([^()]*\))*:\s*-\s*[\d.]+\s*\)")
-_NEGATIVE_AND = re.compile(r"\bAND(?:_\w+)?\b(?:(?!\bAND(?:_\w+)?\b).)*?:\s*-\s*[\d.]+(?=\s*(?:\bAND\b|$))", re.DOTALL)
+_NETWORK = re.compile(r"<[^<>]*>|\bembedding:\S+|__[\w/*.-]+__|\{\d+\$\$|\$\{[^}]*\}|@\w+")  # and wildcards
+_AND = r"\bAND(?:_\w+)?\b"
+_BELOW_0 = r":\s*-\s*[\d.]+"
+_NEGATIVE = re.compile(rf"\((?:[^():]|\([^()]*\))*{_BELOW_0}\s*\)")
+_NEGATIVE_AND = re.compile(rf"{_AND}(?:(?!{_AND}).)*?{_BELOW_0}(?=\s*(?:\bAND\b|$))", re.DOTALL)
 _NOT_WANTED = re.compile(r"--no\s+.*$|\bnegative prompt:.*$", re.IGNORECASE | re.DOTALL)
 _SERIES = re.compile(r"\\\([^()]*\\\)")  # whose a character is, in tags
 _WEIGHT = re.compile(r":\s*-?\d*\.?\d+(?=\s*(?:[)\]},]|\bAND\b|$))")
-_PARTS = re.compile(r"\s*(?:[,;\n\r|\u3001\uff0c\u060c]|\bBREAK\b|\bAND(?:_\w+)?\b|::|[.!?](?=\s|$)|\u3002)\s*")
-_COUNT = re.compile(r"(?<!\w)\d+\+?\s?(girls?|boys?|women|woman|men|man|others?|dogs?|cats?|people|persons?|females?|males?)(?!\w)")
-_TAIL = re.compile(r"\s+(?:with|in|on|of|at|under|near|from|behind|wearing|holding|without|for)\s+.*")
+_BETWEEN = re.compile(rf"\s*(?:[;\n\r|{COMMAS}\uff0c]|\bBREAK\b|{_AND}|::|[.!?](?=\s|$)|\u3002)\s*")  # parts
 _CHOICE = re.compile(r"[\[{]([^\[\]{}|:]*)[|:]([^\[\]{}]*)[\]}]")
 _BRACKETS = re.compile(r"[()\[\]{}]|(?<=\s):|:(?=\s|$)|\\")
+_COUNT = re.compile(rf"(?<!\w)\d+\+?\s?({either(english('counted'))})(?!\w)")
 _ARTICLE = re.compile(r"^(?:an?|the|some)\s+")
+_WHERE = re.compile(r"\s+(?:with|in|on|of|at|under|near|from|behind|wearing|holding|without|for)\s+.*")
 
 
 def plain(prompt: str, first: bool = False) -> str:
     """The words of a prompt without its syntax, its LoRAs, and what it weights negatively; parts between commas.
 
-    Where it is edited or alternates ("[cat:dog:0.5]", "[cat|dog]") all choices count, or the `first` alone.
+    All choices of an edit or an alternation ("[cat:dog:0.5]", "[cat|dog]") count, or the `first` alone.
     """
     text = _NOT_WANTED.sub("", _SERIES.sub(" ", prompt))
     text = _NEGATIVE.sub(" ", _NETWORK.sub(" ", _NEGATIVE_AND.sub(" ", text)))
     text = _WEIGHT.sub(" ", text)
-    while (chosen := _CHOICE.sub(lambda found: found[1] if first else f"{found[1]} {found[2]}", text)) != text:
+    while (chosen := _CHOICE.sub(r"\1" if first else r"\1 \2", text)) != text:
         text = chosen
-    return re.sub(r"\s+", " ", _BRACKETS.sub(" ", _PARTS.sub(", ", text)).replace("_", " ")).strip(" ,")
+    return re.sub(r"\s+", " ", _BRACKETS.sub(" ", _BETWEEN.sub(", ", text)).replace("_", " ")).strip(" ,")
 
 
 def parts(text: str) -> tuple[str, ...]:
@@ -43,7 +46,7 @@ def parts(text: str) -> tuple[str, ...]:
 
 
 def asked_for(term: str, prompt: str) -> bool:
-    """Whether the prompt asks for this term: by name in any number, by another word for it, or by a kind of it (an animal by "a dog").
+    """Whether a prompt asks for a term: by name in any number, by another word for it, or by a kind of it (animal: "a dog").
 
     What the prompt denies or weights negatively is not asked for; nor are kinds of what it asks for (a poodle by "a dog").
     """
@@ -51,10 +54,8 @@ def asked_for(term: str, prompt: str) -> bool:
     bare = spelled(term)
     if unspaced(bare) and any(bare in part for part, _ in wanted):
         return True
-    names = {tuple(stems(bare)), tuple(stems(_TAIL.sub("", bare)))}
-    if any(_holds(words, list(name)) for _, words in wanted for name in names if name):
-        return True
-    return any(_holds(words, name.split()) for _, words in wanted for name in _meant(key(bare)))
+    names = {key(bare), key(_WHERE.sub("", bare)), *_meant(key(bare))}
+    return any(_holds(words, name.split()) for _, words in wanted for name in names)
 
 
 @cache

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
-from .data import lines, unspaced
+from .data import lines
 from .denial import affirmed
+from .signs import unspaced
 from .unwrap import unwrapped
 from .words import spelled, stem, stems
 
@@ -23,18 +24,23 @@ def spotted(answer: str, items: Iterable[str]) -> tuple[str, ...]:
     plural, and misspelled by one slip (see `misspelled`) where that makes no other word.
     """
     names = {item: tuple(stems(item)) for item in items}
-    known = {word for words in names.values() for word in words}
+    known = sorted({word for words in names.values() for word in words})
     found: set[str] = set()
     for part in affirmed(_MEASURE.sub(" ", _listed(answer)), places=True):
-        heard = [word if word in known else _meant(word, known) for word in stems(part)]
         found |= {item for item in names if unspaced(item) and spelled(item) in part}
-        for item in sorted(names, key=lambda item: -len(names[item])):
-            wanted = names[item]
-            for start in range(len(heard) - len(wanted) + 1):
-                if wanted and tuple(heard[start : start + len(wanted)]) == wanted:
-                    heard[start : start + len(wanted)] = [""] * len(wanted)
-                    found.add(item)
+        found |= _named([_meant(word, known) for word in stems(part)], names)
     return tuple(item for item in names if item in found)
+
+
+def _named(heard: list[str], names: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The items whose words stand in `heard` side by side; no word counts for two of them."""
+    found = set()
+    for item, wanted in sorted(names.items(), key=lambda named: -len(named[1])):
+        for start in range(len(heard) - len(wanted) + 1):
+            if wanted and tuple(heard[start : start + len(wanted)]) == wanted:
+                heard[start : start + len(wanted)] = [""] * len(wanted)
+                found.add(item)
+    return found
 
 
 def _listed(answer: str) -> str:
@@ -43,14 +49,16 @@ def _listed(answer: str) -> str:
     return text.replace("_", " ").replace("|", " : ")
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    """The known word that this one misspells, or the word itself."""
-    return next((other for other in sorted(known) if misspelled(word, other)), word)
+def _meant(word: str, known: Sequence[str]) -> str:
+    """The known word that this one is or misspells, or the word itself."""
+    return word if word in known else next((other for other in known if misspelled(word, other)), word)
 
 
 def misspelled(word: str, other: str) -> bool:
-    """Whether `word`, which is no other word, is `other` with one slip: in five letters or more a letter doubled or not doubled,
-    or two swapped; in seven or more any letter wrong, missing or too many. The first letter is always right.
+    """Whether `word`, which is no real word, is `other` with one slip; the first letter is always right.
+
+    In five letters or more a slip is a letter doubled or not doubled, or two swapped; in seven or more also any letter that is
+    wrong, missing or too many.
     """
     if len(other) < LONG or word[:1] != other[:1] or word in _others():
         return False
@@ -65,6 +73,7 @@ def _others() -> frozenset[str]:
 
 
 def _single(word: str) -> str:
+    """The word with its doubled letters single."""
     return "".join(sign for index, sign in enumerate(word) if not index or sign != word[index - 1])
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from .words import key
 from ..errors import InputError
+from .words import key
 
 MOST = 200  # items: each may be a question of its own
 SUFFIXES = (".json", ".yaml", ".yml")

@@ -7,47 +7,46 @@ import unicodedata
 from functools import cache
 
 from .data import groups
+from .signs import mark
 
-_MEN = ("omen", "amen", "semen", "ramen", "hymen", "lumen", "stamen", "specimen", "abdomen", "regimen", "acumen", "bitumen")
+_APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc`"), "'")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
+_OF_SEVERAL = re.compile(r"(?<=[^\W_]s)'(?=\s+[^\W_])")  # the apostrophe of "dogs' bowl"
+_MEN = tuple("omen amen semen ramen hymen lumen stamen specimen abdomen regimen acumen bitumen".split())  # no plurals
+_ES = ("ches", "shes", "sses", "xes", "zzes", "oes")
+_USE = re.compile(r"(?:[ao]uses|^uses|[bfmc]uses)$")  # "houses", "muses": the singular keeps its e, unlike that of "viruses"
 
 
 def spelled(text: str) -> str:
     """In lower case, full-width and composed signs as plain ones, one sort of apostrophe."""
-    text = unicodedata.normalize("NFKC", text).translate({0x2018: "'", 0x2019: "'", 0x02BC: "'", 0x0060: "'"})
+    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
     return unicodedata.normalize("NFC", text.lower())
-
-
-def mark(sign: str) -> bool:
-    """Whether a sign belongs to the letter before it: Hindi's vowels, an accent that has no letter of its own."""
-    return unicodedata.category(sign)[0] == "M" or sign in "\u200c\u200d"
-
-
-@cache
-def _irregular() -> dict[str, str]:
-    singular = {name: name for name in groups("irregular")}
-    return singular | {plural: name for name, plurals in groups("irregular").items() for plural in plurals}
 
 
 def stem(word: str) -> str:
     """A word without its plural ending, for comparison only: "wolves" and "wolf" are one, "iris" and "bus" are no plurals."""
     if word in _irregular():
         return _irregular()[word]
-    if word.endswith("men") and len(word) > 4 and not word.endswith(_MEN):
-        return word[:-2] + "an"
-    if len(word) > 4 and word.endswith("ies"):
-        return word[:-3] + "y"
-    if len(word) > 4 and word.endswith(("ches", "shes", "sses", "xes", "zzes", "oes")):
-        return word[:-2]
-    if len(word) > 4 and word.endswith("uses") and not re.search(r"(?:[ao]uses|^uses|[bfmc]uses)$", word):
-        return word[:-2]
+    if len(word) > 4:
+        if word.endswith("men") and not word.endswith(_MEN):
+            return word[:-2] + "an"
+        if word.endswith("ies"):
+            return word[:-3] + "y"
+        if word.endswith(_ES) or (word.endswith("uses") and not _USE.search(word)):
+            return word[:-2]
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) else word
+
+
+@cache
+def _irregular() -> dict[str, str]:
+    """The singular of each word in data/irregular.txt, plural or singular."""
+    singular = {name: name for name in groups("irregular")}
+    return singular | {plural: name for name, plurals in groups("irregular").items() for plural in plurals}
 
 
 def stems(text: str) -> list[str]:
     """The words of a text, to be compared: hyphens and underscores part them, "dog's" is no dog."""
-    text = re.sub(r"(?<=[^\W_]s)'(?=\s+[^\W_])", "'s", spelled(text))
-    return [stem(word) for word in _tokens(text)]
+    return [stem(word) for word in _tokens(_OF_SEVERAL.sub("'s", spelled(text)))]
 
 
 def _tokens(text: str) -> list[str]:

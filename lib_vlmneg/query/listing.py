@@ -1,0 +1,72 @@
+"""The entries of an answer: the rows of lists and tables, and what a sentence enumerates, parted where one term ends."""
+
+from __future__ import annotations
+
+import re
+
+from .data import either, lines, phrase
+from .denial import affirmed
+from .signs import CHINESE, COMMAS, DASHES, DOTS, HANGUL, SEMICOLONS, STOPS
+
+_NUMBERED = r"\(?(?:\d{1,2}|[a-z])[.):]|\d{1,2}\s*[-\u2013]"
+_BULLET = re.compile(rf"^\s*(?:[-*+>#{DASHES}{DOTS}]+|{_NUMBERED})\s+")
+_NUMBER_WITHIN = re.compile(r"(?:(?<=\s)|^)\(?\d{1,2}[.)](?:\s+|(?=[^\W\d]))")
+_RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|?)+\s*")  # below the names of a table's columns
+_TITLE = re.compile(r"^\s*([^\W\d_][^:,.;!?\n]{0,40}?)\s*[:=]\s*(?=\S)")
+_VERDICT = re.compile(r"(?:no|none|yes|false|true)\b")  # behind a colon it is about what stands before
+
+_BETWEEN = re.compile(
+    rf"[\n/|+{COMMAS}{SEMICOLONS}]|\s*&\s*|\s[-{DASHES}]+\s"
+    rf"|[.!?](?:\s|$)|[{STOPS}]"
+    rf"|\s+{either(lines('conjunctions'))}(?=\s)"
+)
+_BETWEEN_UNSPACED = re.compile(
+    rf"(?<=[{CHINESE}{HANGUL}])[和与與及跟とや](?=[{CHINESE}])"  # Chinese and Japanese
+    rf"|(?<=[{HANGUL}])[와과]\s"  # Korean
+)
+_KEPT, _FIRST_KEPT = "\ue000", 0xE100  # of private use, in place of a name that is not to be parted
+_LONGEST = 2000  # signs of a text in which such names are sought
+
+
+def entries(text: str) -> list[str]:
+    """The entries that an answer affirms, in order; names that hold an "and" stay whole. The text is spelled as in `words`."""
+    text = _untitled(text)
+    kept: list[str] = []
+
+    def keep(name: re.Match[str]) -> str:
+        kept.append(name[0].replace(",", ""))
+        return f" {_KEPT}{chr(_FIRST_KEPT + len(kept) - 1)} "
+
+    if len(text) < _LONGEST:
+        text = phrase("phrases").sub(keep, text)
+    pieces = [piece for part in affirmed(text) for piece in _BETWEEN_UNSPACED.split(part)]
+    return [
+        re.sub(f"{_KEPT}(.)", lambda name: kept[ord(name[1]) - _FIRST_KEPT], entry)
+        for piece in pieces
+        for entry in _BETWEEN.split(piece)
+    ]
+
+
+def _untitled(text: str) -> str:
+    """Without bullets, numbers and titles: "pet: dog" and "- dog: it barks loudly" both give the dog."""
+    rows: list[str] = []
+    for row in _NUMBER_WITHIN.sub("\n", text).split("\n"):
+        if _RULE.fullmatch(row):
+            rows = rows[:-1]
+            continue
+        bare = _row(row)
+        if not bare.rstrip().endswith(":"):
+            rows.append(bare)
+    return "\n".join(rows)
+
+
+def _row(row: str) -> str:
+    """A row without its bullet, and without its title or, in a list, without what explains its title."""
+    bare = _BULLET.sub("", row)
+    title = _TITLE.match(bare)
+    if not title:
+        return bare
+    said = bare[title.end() :]
+    if bare != row and len(said.split()) > 2:
+        return title[1]
+    return bare if _VERDICT.match(said) else said
