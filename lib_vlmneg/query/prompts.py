@@ -21,7 +21,7 @@ _WEIGHT = re.compile(r":\s*-?\d*\.?\d+(?=\s*(?:[)\]},]|\bAND\b|$))")
 _BETWEEN = re.compile(rf"\s*(?:[;\n\r|{COMMAS}\uff0c]|\bBREAK\b|{_AND}|::|[.!?](?=\s|$)|\u3002)\s*")  # parts
 _CHOICE = re.compile(r"[\[{]([^\[\]{}|:]*)[|:]([^\[\]{}]*)[\]}]")
 _BRACKETS = re.compile(r"[()\[\]{}]|(?<=\s):|:(?=\s|$)|\\")
-_COUNT = re.compile(rf"(?<!\w)\d+\+?\s?({either(english('counted'))})(?!\w)")
+_COUNT = re.compile(rf"(?<!\w)\d+\+?\s?({either(english('counted'))}|(?:horse|animal|bird)s?)(?!\w)")
 _ARTICLE = re.compile(r"^(?:an?|the|some)\s+")
 _WHERE = re.compile(r"\s+(?:with|in|on|of|at|under|near|from|behind|wearing|holding|without|for)\s+.*")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,8 +29,8 @@ def strings(text: str) -> list[str] | None:
     start = next((index for index, sign in enumerate(text) if sign in "[{"), None)
     if start is None or start > _MOST_BEFORE:
         return None
-    before = text[:start].rstrip()
-    if before and not before.endswith(":"):
+    before = text[:start].rstrip(" \t")
+    if before.strip() and not before.endswith((":", "\n")):
         return None
     value = _read(text[start : max(text.rfind("]"), text.rfind("}")) + 1])
     return [said for said in _said(value) if said.strip()] if isinstance(value, (dict, list, set)) else None
@@ -39,7 +40,9 @@ def _read(body: str) -> Any:
     """The value of a text in JSON or Python; None if it is neither."""
     for read in (json.loads, ast.literal_eval):
         try:
-            return read(body)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a stray backslash is no fault of ours
+                return read(body)
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
             continue
     return None
