@@ -17,11 +17,16 @@ _JUNK = re.compile(
     r"<box>.*?</box>"
     r"|\[[\d.,\s\[\]-]+\]"  # a box as four numbers
     r"|\(\s*(?:\d*[.,]\d+|\d+\s*%)\s*\)"  # a score
+    r"|:\s*-?\d+\.\d+(?=\))|<(?:lora|lyco|hypernet):[^>]*>"  # emphasis, and a network: an answer that imitates a prompt
     r"|data:\S+|(?:https?://|www\.)\S+|\S+@\S+\.\w+"
     r"|&\w{2,8};"
     r"|\ufffd|[\u00c2\u00c3\u00e2][\u0080-\u00bf\u20ac\u2122]\S*"  # no sign at all, or UTF-8 that was read as Latin-1
 )
 _PUNCTUATION = "\n'.!?/|&+=()[]#>:-" + COMMAS + SEMICOLONS + STOPS + QUESTION + DASHES + DOTS + TICKS + CROSSES
+_GROUNDS = re.compile(
+    r"(?:^|(?<=[.!\n]))\s*(?:based on|from|judging (?:by|from)|given|considering|looking at|according to|because of|due to)\b"
+    r"[^,.\n]{3,80},\s*(?=(?:the|it|this|these|i|there|my)\b)"
+)
 _SHORT = r"([^.!?\n]{1,40}[.!])"
 _WHY = r"(?:the|its?|this|these|they)\b[^.!?]*\b(?:has|have|is|are|can be|with)\b.*"
 _EXPLAINED = re.compile(rf"^{_SHORT}\s+{_WHY}$", re.DOTALL)
@@ -35,7 +40,7 @@ def clean(raw: str) -> tuple[str, ...]:
     (brackets, colons, angle brackets) is taken out. Begun after `clean_vqa_answer` of the public code of Golan et al. 2025.
     """
     text = lettered(spelled(_JUNK.sub(" ", unwrapped(raw))), _PUNCTUATION)
-    text = re.sub(r"[^\S\n]+", " ", text).strip()
+    text = _GROUNDS.sub("", re.sub(r"[^\S\n]+", " ", text).strip())
     if phrase("refusals").search(text):
         return ()
     if (short := _EXPLAINED.match(text)) and len(short[1].split()) <= _MOST_BEFORE_WHY:

@@ -10,6 +10,7 @@ from .signs import CHINESE, COMMAS, DASHES, DOTS, HANGUL, SEMICOLONS, STOPS
 
 _NUMBERED = r"\(?(?:\d{1,2}|[a-z])[.):]|\d{1,2}\s*[-\u2013]"
 _BULLET = re.compile(rf"^\s*(?:[-*+>#{DASHES}{DOTS}]+|{_NUMBERED})\s+")
+_BULLET_WITHIN = re.compile(rf"(?<=\s)[{DOTS}]\s+")
 _NUMBER_WITHIN = re.compile(r"(?:(?<=\s)|^)\(?\d{1,2}[.)](?:\s+|(?=[^\W\d]))")
 _RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|?)+\s*")  # below the names of a table's columns
 _TITLE = re.compile(r"^\s*([^\W\d_][^:,.;!?\n]{0,40}?)\s*[:=]\s*(?=\S)")
@@ -50,7 +51,7 @@ def entries(text: str) -> list[str]:
 def _untitled(text: str) -> str:
     """Without bullets, numbers and titles: "pet: dog" and "- dog: it barks loudly" both give the dog."""
     rows: list[str] = []
-    for row in _NUMBER_WITHIN.sub("\n", text).split("\n"):
+    for row in _NUMBER_WITHIN.sub("\n", _BULLET_WITHIN.sub("\n", text)).split("\n"):
         if _RULE.fullmatch(row):
             rows = rows[:-1]
             continue
@@ -63,10 +64,14 @@ def _untitled(text: str) -> str:
 def _row(row: str) -> str:
     """A row without its bullet, and without its title or, in a list, without what explains its title."""
     bare = _BULLET.sub("", row)
+    listed = bare != row
     title = _TITLE.match(bare)
+    while title and bare[title.end() :].startswith(f"{title[1]}:"):  # a model that goes round in circles
+        bare = bare[title.end() :]
+        title = _TITLE.match(bare)
     if not title:
         return bare
     said = bare[title.end() :]
-    if bare != row and len(said.split()) > 2:
+    if listed and len(said.split()) > 2:
         return title[1]
     return bare if _VERDICT.match(said) else said

@@ -45,6 +45,11 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 
+# Gemma's tokens without a name, and the words of a console
+_UNUSED = re.compile(r"<unused(\d+)>(thought\b)?")
+_SAID_THINKING = re.compile(r"^\s*thinking\.\.\..*?\.\.\.\s*done thinking\.?", re.IGNORECASE | re.DOTALL)
+_ECHO = re.compile(r"^\s*(?:what|which|who|is|are|how|can)\b[^?\n]{0,120}\?\s*(?=\S)(?!(?:yes|no)\b)", re.IGNORECASE)
+
 # how a model begins that thinks without any marks
 _WELL = r"(?:so|okay|ok|alright|right|well|hmm+|wait|first(?:ly)?|now|got it|great)\b[,.!]*\s*"
 _PLANS = (
@@ -61,7 +66,8 @@ _ALOUD = re.compile(rf"(?:{_WELL})*(?:{_PLANS}|{_TASK}|{_LOOKS}|hmm+\b|wait\b)",
 
 def unwrapped(raw: str) -> str:
     """The answer in what a model says, in its own words; "" if it only thinks."""
-    text = _without(_channel(raw[:LONGEST]), lines("thoughts"))
+    text = _SAID_THINKING.sub("", _UNUSED.sub(_unused, _channel(raw[:LONGEST])))
+    text = _ECHO.sub("", _without(text, lines("thoughts")))
     text = _within(text, lines("answer_marks"))
     text = _ROLE.split(_TOKEN.sub(" ", _TAG.sub(" ", _BREAK.sub("\n", text))))[-1].strip()
     if boxes := _BOXED.findall(text):
@@ -74,6 +80,10 @@ def unwrapped(raw: str) -> str:
     if len(parts := _SAID.split(text)) > 1 and parts[-1].strip():
         return parts[-1].strip()
     return "" if _ALOUD.match(text) else text
+
+
+def _unused(token: re.Match[str]) -> str:
+    return "<thought>" if token[2] else "</thought>"
 
 
 def _channel(text: str) -> str:
@@ -91,7 +101,9 @@ def _channel(text: str) -> str:
 def _marks(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What opens and what closes a part of these names, in whatever brackets."""
     name = "|".join(re.escape(one) for one in sorted(names, key=len, reverse=True))
-    ends = "|".join(re.escape(one.replace("begin_", "end_")) for one in names if one.startswith("begin_"))
+    ends = "|".join(
+        re.escape(re.sub("^(?:begin|start)_", "end_", one)) for one in names if one.startswith(("begin_", "start_"))
+    )
     opened = re.compile(rf"{_OPEN}\s*(?:{name})\s*{_CLOSE}", re.IGNORECASE)
     return opened, re.compile(rf"{_OPEN}\s*(?:/\s*(?:{name})|{ends or '(?!)'})\s*{_CLOSE}", re.IGNORECASE)
 
