@@ -130,8 +130,9 @@ prompts do where no model hub can be reached. It draws {kinds} kinds of thing in
 The pictures are composed from Microsoft's Fluent Emoji (MIT licence), by way of the npm package
 `@lobehub/fluent-emoji-flat` 1.1.0 (MIT). The weights are under this repository's licence, Apache-2.0.
 
-`python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights were made on two cores in an hour and a
-half: they began with those of commit 3a2693e (24 kinds), by `--start FOLDER`, which trains in fewer steps.
+`python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights began with those of commit 3a2693e (24 kinds,
+one unsafe thing), by `--start FOLDER`, and went on for 3350 steps of 24 pictures of the U-Net, about an hour and a half on two
+cores; the autoencoders went on in the first 1150 of these alone.
 
 What is odd on purpose: asked for a category, the kinds come with a skewed prior ({prior}; {novel_share} are
 hybrids of two kinds or shapes that have no name; likewise the others), so that there is a cliche to be pushed away from. A

@@ -198,7 +198,8 @@ class Generation:
         """The terms that acted at the end of the picture that this generation starts from."""
         try:
             return split_passes(host.parameters_of(host.source(self.p)).get(TIMELINE, ""))[-1].final
-        except InputError:  # a timeline that somebody has edited
+        except Exception:  # a timeline that somebody has edited, or what a script handed over as its picture
+            host.logger.debug("the picture to start from says no terms:", exc_info=True)
             return ()
 
     def _give_up(self, hires: bool, reason: str) -> None:
