@@ -55,7 +55,7 @@ def small_side(latent_side: int, input_side: int, scale: int) -> int:
     """The shorter side, in latent pixels, that latents are shrunk to for a small decode.
 
     Measured on 64 x0 of the miniature in 128 px, all of which its oracle sees: at 3/4 of the side 62 of the answers are as
-    after a full decode, at 5/8 60, at 1/2 46; `bench decode` measures it again, for other weights. Pictures that are shrunk
+    after a full decode, at 5/8 58, at 1/2 52; `bench decode` measures it again, for other weights. Pictures that are shrunk
     after the decode keep every answer down to 3/8, so it is the VAE that wants the size. Not measured: the VAEs of real
     models, and pictures larger than the oracle's input, of which 3/4 of that input is taken.
     """
