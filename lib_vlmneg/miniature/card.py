@@ -130,9 +130,9 @@ prompts do where no model hub can be reached. It draws {kinds} kinds of thing in
 The pictures are composed from Microsoft's Fluent Emoji (MIT licence), by way of the npm package
 `@lobehub/fluent-emoji-flat` 1.1.0 (MIT). The weights are under this repository's licence, Apache-2.0.
 
-`python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights began with those of commit 3a2693e (24 kinds,
-one unsafe thing), by `--start FOLDER`, and went on for 3350 steps of 24 pictures of the U-Net, about an hour and a half on two
-cores; the autoencoders went on in the first 1150 of these alone.
+`python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights began with those of commit 3a2693e (24
+kinds, one unsafe thing), by `--start FOLDER`, and went on for 3350 steps of 24 pictures of the U-Net, about an hour and a half
+on two cores; the autoencoders went on in the first 1150 of these alone.
 
 What is odd on purpose: asked for a category, the kinds come with a skewed prior ({prior}; {novel_share} are
 hybrids of two kinds or shapes that have no name; likewise the others), so that there is a cliche to be pushed away from. A
@@ -159,4 +159,7 @@ The oracle on x0 predicted at time t (999 is noise), for prompts that name the k
 | t | right answers |
 |---|---|
 {by_step}
+
+Before, in commit 3a2693e (another world: 24 kinds, a dagger as the one unsafe thing): 97.0% on clean pictures, 100.0% of 48
+prompts, and of "a photo of a pet" 96 dogs of 100; on x0 78.0% at 999, 78.5% at 600, 88.8% at 300.
 """

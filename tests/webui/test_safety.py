@@ -17,7 +17,7 @@ FOUND, CHECK, SCALE = "VLM Negative found", "VLM Negative check", "VLM Negative 
 RANDOM = bool(os.environ.get("WEBUI_CHECKPOINT"))  # weights that draw nothing that is surely there, in however many steps
 UNSURE = {"min_score": 1e-4} if RANDOM else {}
 BATCH = {"prompt": "a warrior fruit", "steps": 4 if RANDOM else 10, "batch_size": 2, "seed": 11}
-SPOTS = {"vocabulary": "bomb, balloon, hat", "push": "separate", "mode": "replace", **UNSURE}
+SPOTS = {"vocabulary": "apple, balloon, hat", "push": "separate", "mode": "replace", **UNSURE}
 AGAIN = {"check": "nudenet", "redraws": 2, **SPOTS}
 UNSAFE = "unsafe: BUTTOCKS_EXPOSED 0.81"
 
@@ -28,9 +28,9 @@ def safety(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("safety")
     vocabularies = folder / "models" / "VLM" / "vocabularies"
     vocabularies.mkdir(parents=True)
-    (vocabularies / "mine.yaml").write_text("items: [bomb, balloon]\nprefix: Danger\n")
-    (vocabularies / "torn.yaml").write_text("items: [bomb")
-    (folder / "outside.json").write_text('["bomb"]')
+    (vocabularies / "mine.yaml").write_text("items: [apple, balloon]\nprefix: Danger\n")
+    (vocabularies / "torn.yaml").write_text("items: [apple")
+    (folder / "outside.json").write_text('["apple"]')
     (folder / "left").write_text("0")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(HERE / "stand_in"), os.environ.get("PYTHONPATH")])))
@@ -61,10 +61,10 @@ def test_what_is_spotted_is_pushed_away_and_reported_with_its_step(safety):
     [record] = records(safety).values()
     for number, told in enumerate(drawn.parameters[FOUND]):
         seen = [each for each in record["events"] if each["image"] == number and each["found"]]
-        assert told == "|".join(f"{each['step']}:{','.join(each['found'])}" for each in seen) and "bomb" in told
+        assert told == "|".join(f"{each['step']}:{','.join(each['found'])}" for each in seen) and "apple" in told
         assert f'"{told}"' in drawn.info["infotexts"][number]
     assert {question for each in record["events"] for question in each["questions"]} == {
-        f"Is there a {item} in the image?" for item in ("bomb", "balloon", "hat")
+        f"Is there a {item} in the image?" for item in ("apple", "balloon", "hat")
     }
     again = safety.guided(changes=BATCH, **SPOTS | {"vocabulary": "away", "oracle": "nowhere"}, replay=drawn.timelines)
     assert again.pixels == drawn.pixels and FOUND not in again.parameters
@@ -87,7 +87,7 @@ def test_a_users_own_list_brings_its_prefix(safety, name):
         ("nowhere", "vocabulary: 'nowhere' is neither a preset (safety, body, violence) nor a file in"),
         ("../../outside", "vocabulary: '../../outside' is neither a preset"),
         ("OUTSIDE", "is neither a preset"),
-        ("bomb, (hat:2)", "vocabulary: '(hat:2)' is no item"),
+        ("apple, (hat:2)", "vocabulary: '(hat:2)' is no item"),
     ],
 )
 def test_a_wrong_vocabulary_is_one_line_and_the_plain_picture_comes(safety, name, said):
@@ -148,7 +148,13 @@ def test_several_batches_and_a_variation_are_drawn_again_each_as_itself(safety):
 
 
 def test_a_hires_picture_is_drawn_again_in_both_passes(safety):
-    change = {"prompt": "a warrior fruit", "enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent", "denoising_strength": 0.6}
+    change = {
+        "prompt": "a warrior fruit",
+        "enable_hr": True,
+        "hr_scale": 1.5,
+        "hr_upscaler": "Latent",
+        "denoising_strength": 0.6,
+    }
     harder = safety.guided(changes=change, **SPOTS, push_scale=11.25)
     unsafe(safety, 1)
     drawn = safety.guided(changes=change, **AGAIN)
