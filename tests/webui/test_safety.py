@@ -64,7 +64,7 @@ def test_what_is_spotted_is_pushed_away_and_reported_with_its_step(safety):
         assert told == "|".join(f"{each['step']}:{','.join(each['found'])}" for each in seen) and "apple" in told
         assert f'"{told}"' in drawn.info["infotexts"][number]
     assert {question for each in record["events"] for question in each["questions"]} == {
-        f"Is there a {item} in the image?" for item in ("apple", "balloon", "hat")
+        f"Is there {item} in the image?" for item in ("an apple", "a balloon", "a hat")
     }
     again = safety.guided(changes=BATCH, **SPOTS | {"vocabulary": "away", "oracle": "nowhere"}, replay=drawn.timelines)
     assert again.pixels == drawn.pixels and FOUND not in again.parameters
@@ -183,4 +183,4 @@ def test_a_check_that_fails_costs_no_picture(safety):
 
 def test_nothing_is_left_behind(safety):
     assert safety.draw(**BATCH).pixels == safety.draw(ours={"enabled": False}, **BATCH).pixels
-    assert "Traceback" not in safety.log.replace("the detector is broken", "").split("VLM Negative cannot check a picture")[0]
+    assert "lib_vlmneg" not in safety.log.replace("the detector is broken", "").split("VLM Negative cannot check a picture")[0]
