@@ -19,7 +19,7 @@ from .oracles.base import Answer, Oracle
 from .oracles.beside import Beside
 from .oracles.stopped import Stopped
 from .query.asking import Asked, asking, prefixed
-from .query.prompts import asked_for
+from .query.prompts import unasked
 from .query.vocabulary import Vocabulary
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
@@ -27,8 +27,6 @@ from .settings import INSIDE, Settings
 
 Watcher = Callable[[Event, Image.Image], None]
 JOINING = ("cfg", *INSIDE)  # the pushes whose terms are put behind the user's own negative prompt; with others they stand alone
-
-
 logger = logging.getLogger(__name__)
 
 
@@ -94,7 +92,7 @@ class Guide:
     def _begin(self, image: int, terms: Sequence[str]) -> None:
         """Has one image begin with these terms."""
         record, ledger = self.record, self._ledgers[image]
-        ledger.hear(term for term in terms if self.settings.negate_prompt or not asked_for(term, record.prompts[image]))
+        ledger.hear(unasked(terms, record.prompts[image], self.settings.negate_prompt))
         if ledger.terms:
             record.timelines[image].changes[0] = ledger.terms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from .query.answers import weighted
 from .query.prompts import parts
@@ -113,10 +114,13 @@ class Ledger:
 
     def _has_room(self, terms: list[str]) -> bool:
         """Whether the encoder reads them all behind the user's own: in its chunks, or with `grow` in one more."""
-        if self._room is None:
-            return True
+        return self._room is None or self._room.chunks(self._composed(terms)) <= self._most
+
+    @cached_property
+    def _most(self) -> int:
+        """Chunks that the user's own negative prompt and the terms may take together."""
         most = self._room.chunks(self.base) + self._settings.grow
-        return self._room.chunks(self._composed(terms)) <= min(most, self._room.most or most)
+        return min(most, self._room.most or most)
 
     def _composed(self, terms: Iterable[str]) -> str:
         return compose(self.base, terms, self._settings.weight, self._settings.prefix)

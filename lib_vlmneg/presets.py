@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from .errors import InputError
-from .settings import INFOTEXT_PREFIX, Settings, unwritten
+from .readers import unwritten
+from .settings import INFOTEXT_PREFIX, Settings
 
 DEFAULT, PAPER, CUSTOM = "Default", "Paper", "Custom"
 EVERY_STEP: dict[str, Any] = {"steps": ()}  # that start, stop and every leave

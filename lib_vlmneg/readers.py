@@ -146,6 +146,29 @@ def typed_steps(moments: Sequence[Moment]) -> str:
     return ", ".join(map(str, moments))
 
 
+# what AUTOMATIC1111 takes apart when it reads an infotext: quotes around a value, and a size (infotext_utils.py:271)
+_AMBIGUOUS = re.compile(r'".*|\[.*|\d+x\d+', re.DOTALL)
+
+
+def written(definition: Any, value: Any) -> str:
+    """As an infotext says it. Never empty: AUTOMATIC1111 does not read an entry without a value."""
+    if definition.name == "steps" and value:
+        return typed_steps(value)
+    if isinstance(value, str) and _AMBIGUOUS.fullmatch(value):
+        return json.dumps([value])
+    return json.dumps(list(value)) if isinstance(value, tuple) else str(value)
+
+
+def unwritten(definition: Any, value: str) -> str:
+    """What an infotext says, as it was before it was written."""
+    if definition.metadata["kind"] == "text" and value.startswith('["'):
+        try:
+            return json.loads(value)[0]
+        except ValueError:
+            return value
+    return value
+
+
 READERS = {
     "bool": _bool,
     "int": _int,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from typing import Any
 
 from .errors import InputError
-from .readers import AUTO, Moment, Position, checked, typed_steps, whole_steps
+from .readers import AUTO, Moment, Position, checked, whole_steps, written
 
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
@@ -21,10 +19,10 @@ CHECKS = ("none", "nudenet")
 WEBUI_ONLY = (
     "passes",
     "carry",
+    "grow",
     "previews",
     "replay",
-    "grow",
-)  # the command line has one pass, and flags of its own for the others
+)  # of the page and the API alone
 DECODES = ("auto", "full", "small", "tiny", "approximate", "linear")
 INFOTEXT_PREFIX = "VLM Negative "
 
@@ -203,35 +201,12 @@ class Settings:
         """What differs from the defaults and, always, the steps, by infotext key; nothing when off."""
         held = {item: getattr(self, item.name) for item in fields(self)} if self.enabled else {}
         told = {item: value for item, value in held.items() if item.name == "steps" or repr(value) != repr(item.default)}
-        return {INFOTEXT_PREFIX + item.metadata["label"].lower(): _written(item, value) for item, value in told.items()}
+        return {INFOTEXT_PREFIX + item.metadata["label"].lower(): written(item, value) for item, value in told.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
         return {name: _listed(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
-# what AUTOMATIC1111 takes apart when it reads an infotext: quotes around a value, and a size (infotext_utils.py:271)
-_AMBIGUOUS = re.compile(r'".*|\[.*|\d+x\d+', re.DOTALL)
-
-
 def _listed(value: tuple[Any, ...]) -> list[Any]:
     return [str(item) if isinstance(item, Fraction) else item for item in value]
-
-
-def _written(definition: Any, value: Any) -> str:
-    """Never empty: AUTOMATIC1111 does not read an entry without a value."""
-    if definition.name == "steps" and value:
-        return typed_steps(value)
-    if isinstance(value, str) and _AMBIGUOUS.fullmatch(value):
-        return json.dumps([value])
-    return json.dumps(list(value)) if isinstance(value, tuple) else str(value)
-
-
-def unwritten(definition: Any, value: str) -> str:
-    """What an infotext says, as it was before it was written."""
-    if definition.metadata["kind"] == "text" and value.startswith('["'):
-        try:
-            return json.loads(value)[0]
-        except ValueError:
-            return value
-    return value

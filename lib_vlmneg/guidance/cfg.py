@@ -11,3 +11,10 @@ def cfg(cond: Tensor, uncond: Tensor, g: float) -> Tensor:
     g is the guidance scale: 1 is the prompt alone, 0 the uncond alone.
     """
     return uncond + g * (cond - uncond)
+
+
+def without_push(g: float) -> str | None:
+    """What a negative prompt does at a scale at which it pushes nothing away; None above 1."""
+    if g > 1:
+        return None
+    return "does nothing" if g == 1 else "is what the picture is drawn towards"

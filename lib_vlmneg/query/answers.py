@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from .data import phrase
 from .listing import entries
-from .prompts import asked_for
+from .prompts import unasked
 from .signs import COMMAS, CROSSES, DASHES, DOTS, QUESTION, SEMICOLONS, STOPS, TICKS, lettered
 from .term import plain, term_in
 from .unwrap import unwrapped
@@ -51,8 +51,7 @@ def clean(raw: str) -> tuple[str, ...]:
 def terms(raw: Iterable[str], prompt: str, suffix: str = "", negate_prompt: bool = False) -> tuple[str, ...]:
     """The terms of several answers, once each, with the suffix (wood: "wood building"), less what the prompt asks for."""
     found = _once(term for answer in raw for term in clean(answer))
-    wanted = [term for term in found if negate_prompt or not asked_for(term, prompt)]
-    return tuple(dict.fromkeys(_suffixed(term, suffix) for term in wanted))
+    return tuple(dict.fromkeys(_suffixed(term, suffix) for term in unasked(found, prompt, negate_prompt)))
 
 
 def weighted(term: str, weight: float) -> str:

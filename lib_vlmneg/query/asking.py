@@ -13,7 +13,7 @@ from ..oracles.base import Answer, Oracle
 from ..oracles.prompting import Prompting
 from ..settings import Settings
 from .answers import terms
-from .prompts import asked_for
+from .prompts import unasked
 from .questions import questions_for
 from .spotting import spotted
 from .vocabulary import Vocabulary
@@ -67,7 +67,7 @@ class Heard(Questions):
 
     def terms(self, answers: Answers, prompt: str) -> tuple[str, ...]:
         """As the base: less what the prompt asks for, unless that is negated too."""
-        return tuple(item for item in self._found(answers) if self._settings.negate_prompt or not asked_for(item, prompt))
+        return tuple(unasked(self._found(answers), prompt, self._settings.negate_prompt))
 
     def _found(self, answers: Answers) -> tuple[str, ...]:
         return spotted(". ".join(self._likely(answers)), self.vocabulary.items)

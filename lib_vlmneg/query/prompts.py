@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from collections.abc import Iterable
+from functools import cache, lru_cache
 
 from .data import either, english, groups, lines
 from .denial import affirmed
 from .signs import COMMAS, unspaced
-from .words import key, spelled, stems
+from .words import ARTICLE, key, spelled, stems
 
 _NETWORK = re.compile(r"<[^<>]*>|\bembedding:\S+|__[\w/*.-]+__|\{\d+\$\$|\$\{[^}]*\}|@\w+")  # and wildcards
 _AND = r"\bAND(?:_\w+)?\b"
@@ -21,8 +22,7 @@ _WEIGHT = re.compile(r":\s*-?\d*\.?\d+(?=\s*(?:[)\]},]|\bAND\b|$))")
 _BETWEEN = re.compile(rf"\s*(?:[;\n\r|{COMMAS}\uff0c]|\bBREAK\b|{_AND}|::|[.!?](?=\s|$)|\u3002)\s*")  # parts
 _CHOICE = re.compile(r"[\[{]([^\[\]{}|:]*)[|:]([^\[\]{}]*)[\]}]")
 _BRACKETS = re.compile(r"[()\[\]{}]|(?<=\s):|:(?=\s|$)|\\")
-_COUNT = re.compile(rf"(?<!\w)\d+\+?\s?({either(english('counted'))}|(?:horse|animal|bird)s?)(?!\w)")
-_ARTICLE = re.compile(r"^(?:an?|the|some)\s+")
+_COUNT = re.compile(rf"(?<!\w)\d+\+?\s?({either(english('counted'))})(?!\w)")
 _WHERE = re.compile(r"\s+(?:with|in|on|of|at|under|near|from|behind|wearing|holding|without|for)\s+.*")
 
 
@@ -41,7 +41,7 @@ def plain(prompt: str, first: bool = False) -> str:
 
 def parts(text: str) -> tuple[str, ...]:
     """The keys of a negative prompt's own terms, however they are parted and emphasised."""
-    pieces = (_ARTICLE.sub("", spelled(piece).strip()) for piece in plain(text).split(","))
+    pieces = (ARTICLE.sub("", spelled(piece).strip()) for piece in plain(text).split(","))
     return tuple(dict.fromkeys(key(piece) for piece in pieces if piece.strip()))
 
 
@@ -58,7 +58,12 @@ def asked_for(term: str, prompt: str) -> bool:
     return any(_holds(words, name.split()) for _, words in wanted for name in names)
 
 
-@cache
+def unasked(terms: Iterable[str], prompt: str, negate_prompt: bool) -> list[str]:
+    """The terms, in order, less what the prompt asks for, unless that is to be negated too."""
+    return [term for term in terms if negate_prompt or not asked_for(term, prompt)]
+
+
+@lru_cache(maxsize=64)  # a host runs for days, and each prompt is another
 def _wanted(prompt: str) -> tuple[tuple[str, list[str]], ...]:
     """The parts that a prompt asks for, as text and as words to compare."""
     text = _COUNT.sub(r"\1", spelled(plain(prompt)))
@@ -69,7 +74,7 @@ def _holds(words: list[str], name: list[str]) -> bool:
     return bool(name) and any(words[index : index + len(name)] == name for index in range(len(words) - len(name) + 1))
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _meant(name: str) -> frozenset[str]:
     """Other words for the same thing, and all kinds of it, as keys."""
     found: set[str] = set()

@@ -30,7 +30,7 @@ _THERE = re.compile(
 )
 _OF = r"(?:of|showing|depicting|featuring|shows?|depicts?|features|captures|portrays)"
 _COUNT = re.compile(rf"^(?:\d+\+?|{either(english('counts'))})\s+(?=\S)")
-_GIRLS = re.compile(rf"^\d+\+?(?=(?:{either(english('counted'))}|(?:horse|animal|bird)s?)\b)")
+_GIRLS = re.compile(rf"^\d+\+?(?={either(english('counted'))}\b)")
 _ONE = re.compile(r"(?:an?|one|this|that)\s")
 
 # what stands behind a subject

@@ -7,12 +7,12 @@ from functools import cache
 
 from .data import either, english, lines, patterns
 from .signs import lettered, unspaced
+from .words import ARTICLE
 
 MOST_WORDS = 6  # a longer answer is a sentence, not a term
 MOST_LETTERS = 24  # of a word: a longer one is no word
 MOST_SIGNS = 20  # of a term in a script that leaves no blanks
 _CUT = re.compile(rf"\s{either(english('describes'))}\s")
-_ARTICLE = re.compile(r"^(?:the|an?|some)\s+")
 _ELISION = r"(?:l'|d')(?=\w\w)"
 _LABEL = r"(?:label|class|option|category|right|left|no|number|item|object|answer)"
 _UNIT = r"(?:am|pm|%|k|st|nd|rd|th|x|px)"
@@ -83,7 +83,7 @@ def _says_nothing(term: str) -> bool:
     if len(term) < 2 and not unspaced(term) and ord(term) <= 0x2E80:
         return True
     nothing = _nothing()
-    return _ARTICLE.sub("", term) in nothing or all(word in nothing or word.isdigit() for word in term.split())
+    return ARTICLE.sub("", term) in nothing or all(word in nothing or word.isdigit() for word in term.split())
 
 
 @cache

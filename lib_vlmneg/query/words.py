@@ -9,6 +9,7 @@ from functools import cache
 from .data import groups
 from .signs import mark
 
+ARTICLE = re.compile(r"^(?:the|an?|some)\s+")
 _APOSTROPHES = dict.fromkeys(map(ord, "\u2018\u2019\u02bc`"), "'")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _OF_SEVERAL = re.compile(r"(?<=[^\W_]s)'(?=\s+[^\W_])")  # the apostrophe of "dogs' bowl"

@@ -5,6 +5,7 @@ Another checkpoint than the miniature is taken to draw noise: there an item coun
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ UNSURE = {"min_score": 1e-4} if RANDOM else {}
 BATCH = {"prompt": "a warrior fruit", "steps": 4 if RANDOM else 10, "batch_size": 2, "seed": 11}
 SPOTS = {"vocabulary": "apple, balloon, hat", "push": "separate", "mode": "replace", **UNSURE}
 AGAIN = {"check": "nudenet", "redraws": 2, **SPOTS}
+# of a checkout without a remote, as the host lists its extensions (extensions.py:174)
+GIT = re.compile(r"\*\*\* Failed reading extension data from Git repository.*?\n---\n", re.DOTALL)
 UNSAFE = "unsafe: BUTTOCKS_EXPOSED 0.81"
 
 
@@ -183,4 +186,5 @@ def test_a_check_that_fails_costs_no_picture(safety):
 
 def test_nothing_is_left_behind(safety):
     assert safety.draw(**BATCH).pixels == safety.draw(ours={"enabled": False}, **BATCH).pixels
-    assert "lib_vlmneg" not in safety.log.replace("the detector is broken", "").split("VLM Negative cannot check a picture")[0]
+    log = GIT.sub("", safety.log.replace("the detector is broken", ""))
+    assert "Traceback" not in log.split("VLM Negative cannot check a picture")[0]

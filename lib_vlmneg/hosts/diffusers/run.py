@@ -17,6 +17,7 @@ from torch import Tensor
 from ... import __version__
 from ...decode import Decoder
 from ...errors import InputError
+from ...guidance.cfg import without_push
 from ...guidance.safree import Filter
 from ...guide import Guide, Watcher
 from ...negatives import Room
@@ -140,8 +141,7 @@ def _attached(
 
 def check_guidance(settings: Settings, guidance_scale: float) -> None:
     """Raises InputError where no term could act at this scale, before anything is loaded or drawn."""
-    if settings.push == "cfg" and guidance_scale <= 1:
-        does = "does nothing" if guidance_scale == 1 else "is what the picture is drawn towards"
+    if settings.push == "cfg" and (does := without_push(guidance_scale)):
         raise InputError(f"guidance_scale: at {guidance_scale:g} a negative prompt {does}; give more than 1, or another push")
 
 

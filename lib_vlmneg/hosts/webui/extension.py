@@ -13,7 +13,7 @@ from ...oracles.pool import Pool
 from ...presets import from_page, from_request
 from ...query.asking import prefixed
 from ...query.vocabulary import find
-from ...record import REPLAYED
+from ...record import REPLAYED, TIMELINE
 from ...schedule import check_steps
 from ...settings import INFOTEXT_PREFIX, Settings
 from . import host, memory, models
@@ -126,6 +126,7 @@ class Extension:
         written = {REPLAYED: "True"} if replayed else {}
         p.extra_generation_params.update(settings.to_infotext() | written | generation.infotext())
         if title := host.composes(p):
+            p.extra_generation_params.pop(TIMELINE, None)  # of a replay
             host.say(p, f"{title} makes one picture of several generations, which no timeline replays; none is written")
         return generation
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
 
+from ...guidance.cfg import without_push
+
 NOTE = "VLM Negative note"  # the infotext key of what went wrong
 UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
 COMPOSING = ("SD upscale", "Ultimate SD upscale", "Outpainting mk2", "Poor man's outpainting")
@@ -66,8 +68,7 @@ def cfg_of(p: Any, hires: bool | None = None) -> float:
 def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str | None:
     """Why no call of a pass uses a negative prompt; None where some do. `sigma` is the pass's first, where it is known."""
     options, scale = shared.opts, cfg_of(p, hires)
-    if scale <= 1:
-        does = "does nothing" if scale == 1 else "is what the picture is drawn towards"
+    if does := without_push(scale):
         return f"the CFG scale is {scale:g}, where a negative prompt {does}; set it above 1, or choose another push"
     if (getattr(options, "skip_early_cond", 0.0) or 0.0) >= 1:
         return "the option 'Ignore negative prompt during early sampling' is 1, which is the whole run; lower it"
