@@ -1,7 +1,7 @@
 """AUTOMATIC1111's own modules (about 1.7) as the package auto1111sdk carries them, made to run a script.
 
-It is trimmed, so some things are put in for what it lacks: the names that only its API and its page use, and
-`params.denoiser`, which came with 1.8.
+It is trimmed, so some things are put in for what it lacks: the names that only its API, its page and its reader of
+infotexts use, and `params.denoiser`, which came with 1.8.
 """
 
 import contextlib
@@ -94,6 +94,7 @@ def prepare():
         def __exit__(self, *error):
             self._inside.close()
 
+    fill_in("modules.infotext_utils")
     fill_in("modules.api")
     fill_in("modules.api.models", ScriptArg=Anything, ScriptInfo=Anything, ScriptsList=Anything)
     fill_in("modules.ui_components", InputAccordion=InputAccordion)
