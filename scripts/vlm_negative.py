@@ -33,7 +33,7 @@ class Script(scripts.Script):
             made = controls(gr, enabled, Settings(), elem_id)
             release = gr.Button("Free the oracle's memory", size="sm", elem_id=elem_id("release"))
             release.click(lambda: extension.release() and None, inputs=[], outputs=[])
-        self.infotext_fields = paste_fields(made)
+        self.infotext_fields = paste_fields(made, is_img2img)
         self.paste_field_names = paste_names(made)
         return list(made.values())
 

@@ -1,6 +1,6 @@
 """The controls: one a setting, presets that fill them in, and the way back from a picture's parameters."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -61,9 +61,16 @@ def test_every_control_has_an_id_of_its_own_a_label_and_a_line_of_help():
     assert all(component.label and component.info for name, component in components.items() if name != "enabled")
 
 
-def test_what_belongs_to_one_picture_is_not_remembered():
-    kept_back = {name for name, item in made(Settings())[1].items() if getattr(item, "do_not_save_to_config", False)}
-    assert kept_back == {"enabled", "questions", "vocabulary", "prefix", "suffix", "replay"}
+def test_the_page_s_saved_defaults_carry_all_but_the_timeline_of_one_picture():
+    blocks, components = made(Settings())
+    kept_back = {component for component in blocks.blocks.values() if getattr(component, "do_not_save_to_config", False)}
+    assert kept_back == {components["replay"]}
+
+
+def test_no_two_fields_share_a_label_by_which_the_host_saves_them():
+    fields_of_the_page = [item for item in made(Settings())[0].blocks.values() if not hasattr(item, "children")]
+    labels = [item.label for item in fields_of_the_page if getattr(item, "label", None)]
+    assert len(labels) == len(set(labels))
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -87,11 +94,11 @@ def test_custom_leaves_everything():
     assert not any("value" in update for update in _by_component(blocks, components, CUSTOM).values())
 
 
-def pasted(infotext, before):
+def pasted(infotext, before, img2img=False):
     """The controls' values after a picture's parameters were pasted, as the host does it: None leaves them."""
     components = made(before)[1]
     found = {}
-    for (component, read), name in zip(paste_fields(components), components):
+    for (component, read), name in zip(paste_fields(components, img2img), components):
         value = read(infotext)
         found[name] = component.value if value is None else type(component.value)(value)
     return from_page(list(found.values()))
@@ -129,7 +136,32 @@ def test_of_a_damaged_picture_the_readable_fields_are_taken_and_the_other_is_nam
 def test_the_names_are_the_keys_that_are_written():
     written = CHANGED.to_infotext()
     labels = {INFOTEXT_PREFIX + item.metadata["label"].lower() for item in fields(Settings)}
-    assert set(written) <= labels and set(paste_names(made(Settings())[1])) == labels
+    assert set(written) <= labels == {key for _, key in paste_fields(made(Settings())[1])}
+
+
+def test_all_but_the_timeline_is_sent_from_tab_to_tab_in_the_same_order():
+    first, second = (paste_fields(made(Settings())[1], img2img) for img2img in (False, True))
+    sent = paste_names(made(Settings())[1])  # the host compares these with the keys of both tabs
+    assert [key for _, key in first if key in sent] == [key for _, key in second if key in sent] == sent
+    assert {key for _, key in first} - set(sent) == {TIMELINE}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "img2img"),
+    [
+        ({}, False),
+        ({"Denoising strength": "0.7", "Hires upscale": "2", "Hires upscaler": "Latent"}, False),
+        ({"Denoising strength": "0.7", "Hires resize": "0x0"}, False),
+        ({"Denoising strength": "0.7"}, True),
+        ({"Denoising strength": "0.7", "Mask blur": "4"}, True),
+    ],
+)
+def test_a_timeline_is_pasted_into_the_tab_that_drew_it_and_all_else_into_both(parameters, img2img):
+    settings = Settings(enabled=True, questions=("auto",), every=3)
+    infotext = parameters | settings.to_infotext() | {TIMELINE: "1:+dog"}
+    before = replace(CHANGED, replay=("2:+hat",))
+    assert pasted(infotext, before, img2img) == replace(settings, replay=("1:+dog",))
+    assert pasted(infotext, before, not img2img) == settings
 
 
 def test_shown_is_what_the_user_would_type():

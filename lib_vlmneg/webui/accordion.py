@@ -18,9 +18,7 @@ INSIDE = (
     ("push_blocks", "push_start", "push_end"),
     ("push_pooled", "push_compat", "push_only_at_cfg_1"),
 )
-# what belongs to a picture, not to ui-config.json
-NOT_REMEMBERED = ("enabled", "questions", "vocabulary", "prefix", "suffix", "replay")
-
+ONE_PICTURES = "replay"  # a timeline belongs to one picture: saved as the page's default it would replay for ever
 NEW_PICTURE = ("questions", "vocabulary", "only")  # a change of these ends a replay
 
 
@@ -50,15 +48,13 @@ def controls(
             place(INSIDE)
     with gr.Accordion("Advanced", open=False, elem_id=elem_id("advanced")):
         place([[name] for name in definitions if name not in made])
-    for name in NOT_REMEMBERED:
-        if name in made:
-            made[name].do_not_save_to_config = True
+    if ONE_PICTURES in made:
+        made[ONE_PICTURES].do_not_save_to_config = True
     filled = {name: made[name] for name in definitions if name in made}
-    choice.do_not_save_to_config = True
     choice.input(lambda chosen: _filled_in(gr, chosen, filled), inputs=[choice], outputs=list(filled.values()))
     for name in NEW_PICTURE:
-        if {name, "replay"} <= made.keys():  # another question is for a new picture, not for the one that is replayed
-            made[name].input(lambda: "", inputs=[], outputs=[made["replay"]])
+        if {name, ONE_PICTURES} <= made.keys():  # another question is for a new picture, not for the one that is replayed
+            made[name].input(lambda: "", inputs=[], outputs=[made[ONE_PICTURES]])
     return {item.name: made[item.name] for item in fields(Settings) if item.name in made}
 
 

@@ -15,18 +15,37 @@ logger = logging.getLogger(__name__)
 OURS = INFOTEXT_PREFIX + "enabled"
 
 
-def paste_fields(components: Mapping[str, Any]) -> list[tuple[Any, Callable[[Mapping[str, str]], Any]]]:
+class Key(str):
+    """The infotext key of a control, which also reads it from a picture's parameters.
+
+    A host that sends one tab's fields to another compares keys (infotext_utils.py:172), one that pastes calls them (:489).
+    """
+
+    def __new__(cls, key: str, read: Callable[[Mapping[str, str]], Any]) -> Key:
+        """`read` gives the control's value, None to leave it as it is."""
+        made = super().__new__(cls, key)
+        made._read = read
+        return made
+
+    def __call__(self, infotext: Mapping[str, str]) -> Any:
+        return self._read(infotext)
+
+
+def paste_fields(components: Mapping[str, Any], img2img: bool = False) -> list[tuple[Any, Key]]:
     """What a script gives the host as `infotext_fields`: a picture of ours sets every control, another switches us off."""
-    return [(component, _reader(name)) for name, component in components.items()]
+    return [(component, Key(_key(name), _reader(name, img2img))) for name, component in components.items()]
 
 
 def paste_names(components: Mapping[str, Any]) -> list[str]:
-    """The infotext keys, for the host's `paste_field_names`."""
-    labels = {item.name: item.metadata["label"].lower() for item in fields(Settings)}
-    return [INFOTEXT_PREFIX + labels[name] for name in components]
+    """The host's `paste_field_names`, what is sent from tab to tab: all but the timeline, which belongs to one picture."""
+    return [_key(name) for name in components if name != "replay"]
 
 
-def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:
+def _key(name: str) -> str:
+    return INFOTEXT_PREFIX + next(item.metadata["label"].lower() for item in fields(Settings) if item.name == name)
+
+
+def _reader(name: str, img2img: bool) -> Callable[[Mapping[str, str]], Any]:
     def read(infotext: Mapping[str, str]) -> Any:
         if OURS not in infotext:
             return False if name == "enabled" else None  # None leaves the control as it is
@@ -34,9 +53,16 @@ def _reader(name: str) -> Callable[[Mapping[str, str]], Any]:
         if name in wrong:
             _warn(f"{wrong[name]}. This field of the pasted picture is left as it was.")
             return None
+        if name == "replay" and _of_img2img(infotext) != img2img:
+            return ""  # what the other tab made starts from another picture, or from none
         return shown(name, settings)
 
     return read
+
+
+def _of_img2img(infotext: Mapping[str, str]) -> bool:
+    """Whether a picture was made from another one: the hires pass, too, has a denoising strength."""
+    return "Denoising strength" in infotext and not any(key.startswith("Hires ") for key in infotext)
 
 
 def _warn(message: str) -> None:

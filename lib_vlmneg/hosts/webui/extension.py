@@ -16,7 +16,7 @@ from ...query.vocabulary import find
 from ...record import REPLAYED, TIMELINE
 from ...schedule import check_steps
 from ...settings import INFOTEXT_PREFIX, Settings
-from . import host, memory, models
+from . import history, host, memory, models
 from .checking import look
 from .generation import ATTRIBUTE, Generation
 from .options import DEVICE, DTYPE, FOLDER, IDLE, KEEP, PLACES, chosen
@@ -88,6 +88,7 @@ class Extension:
         setattr(p, ATTRIBUTE, None)
         self.oracles.touch()
         p.extra_generation_params.update(generation.written())
+        history.complete(processed)
         folder = chosen(FOLDER, "").strip()
         if folder or generation.settings.previews:
             path = Path(folder) if folder else Path(p.outpath_samples or ".") / "vlm-negative"
@@ -125,9 +126,9 @@ class Extension:
         generation.check = self._check(p, settings)
         written = {REPLAYED: "True"} if replayed else {}
         p.extra_generation_params.update(settings.to_infotext() | written | generation.infotext())
-        if title := host.composes(p):
+        if reason := generation.composed():
             p.extra_generation_params.pop(TIMELINE, None)  # of a replay
-            host.say(p, f"{title} makes one picture of several generations, which no timeline replays; none is written")
+            host.say(p, reason)
         return generation
 
     def _check(self, p: Any, settings: Settings) -> Check | None:

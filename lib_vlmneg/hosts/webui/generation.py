@@ -75,6 +75,14 @@ class Generation:
         """Why nothing could act in this pass, whatever is found; None where something can."""
         return host.pass_without_uncond(self.p, hires, sigma) if PUSHES[self.settings.push].needs_uncond else None
 
+    def composed(self) -> str | None:
+        """Why no timeline could draw these pictures again; None where one can."""
+        if title := host.composes(self.p):
+            return f"{title} makes one picture of several generations, which no timeline replays; none is written"
+        if host.upscales(self.p) and len(self._source()) > 1:
+            return "the picture to upscale has had a hires pass before, and no timeline replays two; none is written"
+        return None
+
     def last(self, number: int) -> tuple[Generation, int]:
         """The generation that drew picture `number` in the end, and its number there."""
         drawn = self.looks.get(number)
@@ -105,7 +113,10 @@ class Generation:
         """The terms of picture `number` of this generation, pass by pass; None before it was drawn."""
         drawn, number = self.last(number)
         image, found = drawn._passes_of(number)
-        return join_passes([one.guide.record.timelines[image] if one else Timeline() for one in found]) if any(found) else None
+        timelines = [one.guide.record.timelines[image] if one else Timeline() for one in found]
+        if host.upscales(self.p):  # its first pass was drawn before
+            timelines[:1] = self._source()
+        return join_passes(timelines) if any(found) else None
 
     def found(self, number: int) -> str | None:
         """What was found in picture `number` at which step, pass by pass; None before it was drawn."""
@@ -114,7 +125,7 @@ class Generation:
         return PASS_BREAK.join(one.guide.record.found(image) if one else NO_TERMS for one in found if one or found[1]) or None
 
     def _reports(self) -> dict[str, Tell]:
-        reports: dict[str, Tell] = {} if host.composes(self.p) else {TIMELINE: self.compact}
+        reports: dict[str, Tell] = {} if self.composed() else {TIMELINE: self.compact}
         if self.vocabulary:
             reports[FOUND] = self.found
         if self.check:
@@ -192,15 +203,15 @@ class Generation:
             return [timeline.final for timeline in first.guide.record.timelines]
         if hires and host.source(self.p) is None:
             return []
-        return [self._source_terms()] * len(host.texts_of(self.p)[0])
+        return [self._source()[-1].final] * len(host.texts_of(self.p)[0])
 
-    def _source_terms(self) -> tuple[str, ...]:
-        """The terms that acted at the end of the picture that this generation starts from."""
+    def _source(self) -> list[Timeline]:
+        """What acted in each pass of the picture that this generation starts from; one that is empty where nothing is known."""
         try:
-            return split_passes(host.parameters_of(host.source(self.p)).get(TIMELINE, ""))[-1].final
+            return split_passes(host.parameters_of(host.source(self.p)).get(TIMELINE, ""))
         except Exception:  # a timeline that somebody has edited, or what a script handed over as its picture
             host.logger.debug("the picture to start from says no terms:", exc_info=True)
-            return ()
+            return [Timeline()]
 
     def _give_up(self, hires: bool, reason: str) -> None:
         self._without.add(hires)

@@ -9,6 +9,7 @@ from typing import Any
 from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
 
 from ...guidance.cfg import without_push
+from ...negatives import CHUNK
 
 NOTE = "VLM Negative note"  # the infotext key of what went wrong
 UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
@@ -103,6 +104,11 @@ def composes(p: Any) -> str | None:
     return title if title in COMPOSING else None
 
 
+def upscales(p: Any) -> bool:
+    """Whether this is "create an upscaled version": a hires pass alone, of a picture that is there (processing.py:1310)."""
+    return getattr(p, "firstpass_image", None) is not None
+
+
 def source(p: Any) -> Any:
     """The picture that this generation starts from: of img2img, or of "create an upscaled version"; None of txt2img."""
     return getattr(p, "firstpass_image", None) or next(iter(getattr(p, "init_images", None) or ()), None)
@@ -150,14 +156,24 @@ def schedule(text: str, steps: int, hires_steps: int | None) -> list[tuple[int, 
 
 def tokens(text: str) -> int:
     """How many tokens the host counts in a text without prompt editing; 0 where it does not count."""
+    return _lengths(text)[0]
+
+
+def chunk() -> int:
+    """How many tokens the text encoder has place for before it takes more: 75 of CLIP, 255 of Forge's T5, an LLM's 999."""
+    return _lengths("")[1] or CHUNK
+
+
+def _lengths(text: str) -> tuple[int, int]:
+    """The tokens of a text, and for how many there is place before it takes more."""
     model = shared.sd_model
     if hasattr(model, "get_prompt_lengths_on_ui"):
-        count, _ = model.get_prompt_lengths_on_ui(text)
+        count, place = model.get_prompt_lengths_on_ui(text)
     else:
         from modules.sd_hijack import model_hijack
 
-        count, _ = model_hijack.get_prompt_lengths(text)
-    return count if isinstance(count, int) else 0
+        count, place = model_hijack.get_prompt_lengths(text)
+    return tuple(number if isinstance(number, int) else 0 for number in (count, place))
 
 
 def sigmas_of(p: Any, steps: int, first: float) -> tuple[float, ...]:

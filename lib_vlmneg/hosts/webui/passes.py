@@ -52,7 +52,7 @@ class Pass:
         decoder = None
         if oracle is not None:
             decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), side_of(settings, oracle))
-        room = Room(encoder.count_tokens)
+        room = Room(encoder.count_tokens, host.chunk())
         clock = Clock(steps, calls, sigmas)
         watch = self._keep if settings.previews else None
         self.guide = Guide(
