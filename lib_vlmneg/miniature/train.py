@@ -28,12 +28,12 @@ CONTINUED = STAGES | {  # from weights that know this world already: both autoen
     "vae": Stage("vae", steps=0, batch=4, learning_rate=6e-4, ema=0.99),
     "taesd": Stage("taesd", steps=0, batch=8, learning_rate=6e-4, ema=0.98),
     "unet": Stage("unet", steps=4000, batch=24, learning_rate=6e-4, ema=0.998),
-    "vilt": Stage("vilt", steps=1200, batch=64, learning_rate=8e-4, ema=0.995),
-    "vilt-drawn": Stage("vilt-drawn", steps=1200, batch=64, learning_rate=7e-4, ema=0.995),
+    "vilt": Stage("vilt", steps=800, batch=64, learning_rate=8e-4, ema=0.99),
+    "vilt-drawn": Stage("vilt-drawn", steps=800, batch=64, learning_rate=7e-4, ema=0.99),
     "judge": Stage("judge", steps=1200, batch=64, learning_rate=1e-3, ema=0.99),
 }
-HALF_MADE = 4800  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
-DRAWN = 20  # chunks of pictures that samplers draw
+HALF_MADE = 4096  # pictures on the way, for the oracle; the judge has a quarter of that number of its own
+DRAWN = 14  # chunks of pictures that samplers draw
 JUDGE_SEED = 1000  # added to the seed: the judge shares no scene with the oracle
 
 

@@ -22,7 +22,7 @@ CASES = {
     "and": {"prompt": "a photo of a pet AND a blue background"},
     "and in a batch": {"prompt": "a photo of a pet AND a blue background :0.7", "batch_size": 2},
     "emphasis": {"negative_prompt": "(blurry:1.4), [dull]", "batch_size": 2},
-    "editing": {"prompt": "a photo of a [dog:cat:0.5]"},
+    "editing": {"prompt": "a photo of a pet on a [blue:pink:0.5] background"},
     "editing in the negative": {"negative_prompt": "[red:blue:0.5] background"},
     "editing, second order": {"negative_prompt": "[red:blue:0.5] background", "sampler_name": "Heun"},
     "hires": {"enable_hr": True, "hr_scale": 1.5, "hr_upscaler": "Latent", "denoising_strength": 0.6},

@@ -4,11 +4,8 @@ import contextlib
 import os
 import re
 import shutil
-import time
 
 import pytest
-
-from .server import Refused
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -32,11 +29,15 @@ def page(server):
 
 
 def load(page, server):
-    """Goes to the host's page and waits until it answers to clicks."""
-    page.goto(server.url)
-    page.wait_for_selector("#txt2img_prompt textarea")
-    page.wait_for_function("typeof opts !== 'undefined' && Object.keys(opts).length > 0")
-    page.wait_for_timeout(1000)
+    """Goes to the host's page and waits until it answers to clicks, which it does once its first events have come back."""
+    for _ in range(4):
+        page.goto(server.url)
+        page.wait_for_selector("#txt2img_prompt textarea")
+        with contextlib.suppress(playwright.TimeoutError):
+            page.wait_for_function("typeof opts !== 'undefined' && Object.keys(opts).length > 0", timeout=45_000)
+            page.wait_for_timeout(1000)
+            return
+    raise AssertionError("the page does not come alive")
 
 
 def fill(page, selector, value):
@@ -85,9 +86,7 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     if folder := os.environ.get("WEBUI_SCREENSHOTS"):
         page.screenshot(path=f"{folder}/{'forge' if server.forge else 'a1111'}.png", full_page=True)
 
-    page.fill("#txt2img_prompt textarea", guided)
-    page.click("#paste")
-    page.wait_for_timeout(1500)
+    paste(page, guided)
     assert page.input_value(f"{OURS}replay textarea") == terms
     fill(page, f"{OURS}oracle", "no/such-model")  # a replay asks nobody
     replayed = generate(page)
@@ -98,17 +97,19 @@ def test_tick_generate_paste_back_and_replay(page, server, tmp_path):
     page.keyboard.type(" on a hill")  # another picture
     assert page.input_value(f"{OURS}replay textarea") == ""
 
-    page.fill("#txt2img_prompt textarea", "a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
-    page.click("#paste")
-    page.wait_for_timeout(1500)
+    paste(page, "a pet\nSteps: 8, Sampler: Euler a, CFG scale: 4.5, Seed: 3, Size: 128x128")
     assert "VLM Negative" not in generate(page)  # a picture that is not ours switches us off
 
 
 def paste(page, text=""):
-    """Presses the arrow under Generate; without a text it brings the last parameters back."""
+    """Presses the arrow under Generate, again while a new page does not hear it; no text: the last parameters."""
     page.fill("#txt2img_prompt textarea", text)
-    page.click("#paste")
-    page.wait_for_timeout(1500)
+    for _ in range(20):
+        page.click("#paste")
+        page.wait_for_timeout(3000)
+        if page.input_value("#txt2img_prompt textarea") != text:
+            return
+    raise AssertionError("the arrow does nothing")
 
 
 def value(page, name, tab="txt2img"):
@@ -161,14 +162,15 @@ def test_what_is_sent_to_img2img_is_every_field_but_the_timeline(page, guided):
 
 
 def restart(page, server):
-    """Settings, Reload UI; the page as it then is."""
-    page.evaluate("gradioApp().getElementById('settings_restart_gradio').click()")
-    page.wait_for_timeout(3000)
-    for _ in range(60):
-        with contextlib.suppress(OSError, Refused):
-            server.call("/probe/seconds")  # asserts that each of our callbacks is there once
+    """Settings, Reload UI; the page as it then is. A page that is just there may not hear a click yet."""
+    asked, started = (server.log.count(said) for said in ("Restarting UI", "Startup time"))
+    for seconds in range(120):
+        if server.log.count("Restarting UI") == asked and seconds % 10 == 0:
+            page.evaluate("document.querySelector('gradio-app')?.querySelector('#settings_restart_gradio')?.click()")
+        if server.log.count("Startup time") > started:
             break
-        time.sleep(1)
+        page.wait_for_timeout(1000)
+    server.call("/probe/seconds")  # asserts that each of our callbacks is there once
     load(page, server)
 
 
