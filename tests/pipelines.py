@@ -167,6 +167,7 @@ def vae(channels: int):
         norm_num_groups=4,
         sample_size=16,
         shift_factor=0.06,
+        mid_block_add_attention=False,  # over the 128 x 128 latents of the linear fit it was most of a run
     ).eval()
 
 
