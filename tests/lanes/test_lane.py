@@ -3,6 +3,7 @@
 Run in each lane's environment (pip install -r tests/lanes/a1111.txt, or forge.txt), and with the others in the main one.
 """
 
+import json
 import subprocess
 import sys
 from dataclasses import fields
@@ -27,9 +28,16 @@ def modules():
     return [".".join(["lib_vlmneg", *path.with_suffix("").parts]) for path in inside]
 
 
+@pytest.fixture(scope="module")
+def said():
+    """What each module says when it is imported alone, before any other of ours: nothing."""
+    command = [sys.executable, str(Path(__file__).with_name("alone.py")), *modules()]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT.parent).stdout)
+
+
 @pytest.mark.parametrize("name", modules())
-def test_it_imports(name):
-    subprocess.run([sys.executable, "-c", f"import {name}"], check=True, cwd=ROOT.parent)
+def test_it_imports(name, said):
+    assert said[name] == ""
 
 
 def test_the_accordion_is_built_and_a_preset_can_be_chosen():
