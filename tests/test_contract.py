@@ -81,10 +81,17 @@ def behind(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def oracle(behind):
-    found = behind()
-    yield found
-    found.close()
+def pool(behind):
+    """Keeps the oracle for all tests, since to load some takes seconds; `made` are those that it loaded."""
+    pool = Pool(lambda *_: pool.made.append(behind()) or pool.made[-1])
+    pool.made = []
+    yield pool
+    pool.release()
+
+
+@pytest.fixture
+def oracle(pool):
+    return pool.get("x")
 
 
 def texts(answers):
@@ -164,13 +171,11 @@ def test_what_goes_wrong_in_the_model_does_too(oracle, monkeypatch):
     assert oracle.ask(IMAGES[:1], QUESTIONS[:1], 1) == first
 
 
-def test_let_go_and_loaded_again_it_says_the_same(behind):
-    made = []
-    pool = Pool(lambda *_: made.append(behind()) or made[-1])
-    first = pool.get("x").ask(IMAGES, QUESTIONS, 2)
+def test_let_go_and_loaded_again_it_says_the_same(pool, oracle):
+    first, made = oracle.ask(IMAGES, QUESTIONS, 2), len(pool.made)
     pool.release()
-    assert pool.get("x").ask(IMAGES, QUESTIONS, 2) == first and len(made) == 2
-    pool.release()
+    assert pool.get("x").ask(IMAGES, QUESTIONS, 2) == first and len(pool.made) == made + 1
+    assert pool.made[-1] is not oracle
 
 
 @pytest.mark.parametrize("kind", ["blip", "llava", "idefics3"])
