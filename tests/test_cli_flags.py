@@ -103,10 +103,16 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def starts(tmp_path_factory):
+    """The run that cases start from, one for those that have it in common."""
+    return cache(lambda others, say: Run(tmp_path_factory.mktemp("without"), *others, eye=Eye(say)))
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(map(str, case.given)))
-def test_the_flag_changes_what_it_names(case, tmp_path):
-    without = Run(tmp_path / "without", *case.others, eye=Eye(case.say))
-    given = Run(tmp_path / "given", *case.others, *case.given, eye=Eye(case.say))
+def test_the_flag_changes_what_it_names(case, starts, tmp_path):
+    without = starts(case.others, case.say)
+    given = Run(tmp_path, *case.others, *case.given, eye=Eye(case.say))
     assert (without.status, given.status) == (0, 0), given.err
     assert case.reads(without) == case.before
     assert case.reads(given) == case.after
