@@ -297,7 +297,6 @@ def replay(guide, **options):
 
 
 @pytest.mark.parametrize("mode", MODES)
-@settings(max_examples=150)
 @given(script=BUSY, options=OPTIONS)
 def test_a_replay_gives_the_same_negatives_at_every_call(mode, script, options):
     options = {**options, "mode": mode}

@@ -105,17 +105,22 @@ def test_how_it_is_asked_is_part_of_what_is_kept(tmp_path):
         assert said == [str(number + 1) for number in range(len(ways))]
 
 
+@pytest.fixture(scope="module")
+def here_and_there(tmp_path_factory):
+    """The same chat model in this process and in a worker."""
+    folder = str(tiny_vlms.llava(tmp_path_factory.mktemp("llava")))
+    there = WorkerOracle(folder, "cpu", "float32")
+    yield load(folder, "cpu", "float32"), there
+    there.close()
+
+
 @pytest.mark.parametrize("side", [0, 16])
-def test_a_chat_model_in_a_worker_is_asked_as_it_would_be_here(side, tmp_path):
+def test_a_chat_model_in_a_worker_is_asked_as_it_would_be_here(side, here_and_there):
     """The pictures of the examples go there and count; so does the size."""
-    folder = str(tiny_vlms.llava(tmp_path))
-    here, there = load(folder, "cpu", "float32"), WorkerOracle(folder, "cpu", "float32")
+    here, there = here_and_there
     assert here.chats and there.chats
     way = Prompting("What main object?", ((IMAGES[0], "Is it red?", "a dog"),), tokens=5, side=side)
-    try:
-        said = there.ask(IMAGES, QUESTIONS, 1, way)
-    finally:
-        there.close()
+    said = there.ask(IMAGES, QUESTIONS, 1, way)
     assert said == here.ask(IMAGES, QUESTIONS, 1, way) != here.ask(IMAGES, QUESTIONS, 1)
     assert here.ask(IMAGES, QUESTIONS, 1, here.prompting) == here.ask(IMAGES, QUESTIONS, 1)
 
