@@ -133,6 +133,15 @@ def test_one_shift_of_all_channels(painter):
     assert torch.allclose(decoders(painter, None)["full"].run(latents()), expected, atol=1e-5)
 
 
+def test_the_fitted_colours_are_those_of_the_vaes_own_latents_whatever_the_scheduler_has(painter):
+    scaling, seen = painter.vae.config.scaling_factor, []
+    for mean, deviation in (([0.0] * 4, [1.0] * 4), ([0.5, -1.0, 2.0, 0.0], [2.0, 0.5, 1.0, 3.0])):
+        painter.vae.register_to_config(latents_mean=mean, latents_std=deviation)
+        offset, factor = (torch.tensor(each)[:, None, None] for each in (mean, deviation))
+        seen.append(decoders(painter, None)["linear"].run((latents() - offset) * scaling / factor))
+    assert torch.allclose(*seen, atol=1e-3)
+
+
 @pytest.mark.usefixtures("quick_bfloat16")
 def test_small_computes_in_bfloat16_where_the_device_is_quick_with_it_and_full_does_not(painter):
     with Watched(painter.vae) as watched:
