@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.negatives import Ledger
 from lib_vlmneg.presets import from_infotext, from_record
-from lib_vlmneg.record import Event, Record, Timeline, Timing
+from lib_vlmneg.record import Event, Record, Timeline, Timing, join_passes, split_passes
 from lib_vlmneg.settings import MODES, Settings
 
 TERMS = st.sampled_from(["dog", "cat", "big cat", "t-shirt", "men's hat", "café", "owl", "3d"])
@@ -172,3 +172,14 @@ def test_all_terms_ever_in_force_are_told_once_in_their_order():
     found.timelines[0] = Timeline({9: ("owl", "dog"), 1: ("dog",), 4: ()})
     assert found.terms(0) == ("dog", "owl")
     assert found.terms(1) == ("dog", "red")
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [("none", [""]), ("1:+dog", ["1:+dog"]), ("1:+dog / 2:+hat,-dog", ["1:+dog", "2:+hat"]), (" / 3:+cat", ["", "3:+cat"])],
+)
+def test_the_passes_of_a_picture_come_back_from_one_text(text, passes):
+    found = split_passes(text)
+    assert [timeline.compact() for timeline in found] == passes
+    assert split_passes(join_passes(found))[-1].changes == found[-1].changes
+    assert join_passes([*found, Timeline()]) == join_passes(found)
