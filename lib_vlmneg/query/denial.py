@@ -12,16 +12,26 @@ _SENTENCE = re.compile(rf"(?<!\d)\.(?!\d)|(?<=\d)\.(?=\s|$)|[;!?\n{STOPS}{QUESTI
 _TURN = re.compile(
     rf"\b(?:{either(english('turns'))}|rather(?! than)|instead(?! of))\b"
     r"|,\s*(?:just|only|merely)\b|\b(?:just|only)(?= (?:an?|the|some|one|two)\b|:)"
-    r"|但是|但|而是|只有"  # Chinese for "but" and "only"
+    r"|但是|但|而是|只有|只是|(?<=[,，])是"  # Chinese for "but", "only", "it is"
+    r"|\s[\u2013\u2014-]+\s(?=(?:an?|the|it|this|that|these|there|just|only|he|she|they)\b)|\u2014(?=(?:an?|the|it|just)\b)"
 )
-_ALTHOUGH = re.compile(r"^(\s*(?:although|though|even though|while)\b[^,]*),")  # the turn is at its comma
+_SAYS = rf"(?:{either(english('verbs', 'says'))}|\w+n't)"
+_CLAUSE = rf"(?:also |it's |he|she|it|they|there|this|that|these|we|i|you|one|(?:an?|the|his|her|its|their|some) (?:[\w-]+ ){{1,4}}{_SAYS})\b"
+_ALTHOUGH = re.compile(  # the turn is at its comma
+    r"^(\s*(?:although|though|even though|while)\b[^,]*),"
+    rf"|^(\s*(?:instead of|rather than|without|in place of|unlike|far from|contrary to)\b[^,]*),(?=\s*{_CLAUSE})"
+    rf"|^(\s*(?:instead of|rather than|in place of|unlike) (?:an?|the) [\w-]+)(?= (?:he|she|it|they|there|this|we|i|you|one)\b)"
+)
 _PART = re.compile(rf"([/|&+{COMMAS}]|\b(?:and|or|nor|plus|as well as)\b)")
 
 # what is read as other words before all else
-_NO_DENIAL = re.compile(rf"\b{either(english('affirms'))}\b")
 _FREE = re.compile(r"\b([^\W_]+)-free\b")
 _UNASKED = re.compile(r"[^.?!\n]*\?\s*(?:no|none|nope|not?)\b(?!\s+\w)")  # a question that the text itself answers
 _TICK, _CROSS = re.compile(f"[{TICKS}]\ufe0f?"), re.compile(f"[{CROSSES}]\ufe0f?")
+_MARK = re.compile(f"[{TICKS}{CROSSES}]\ufe0f?")
+_TICKED, _UNTICKED = re.compile(rf"[\[(]\s?(?:[x*]|[{TICKS}])\ufe0f?\s?[\])](?!\w)"), re.compile(rf"\[\s*\]|\(\s+\)|\[\s?[{CROSSES}]\s?\]")
+_NOBODY = re.compile(r"\b(?:nobody|no[ -]one) (?:[\w-]+ ){1,3}(?=(?:the|his|her|their) [\w ]+ (?:that|which|lying|on|in|at)\b)")
+_NOT_BUT = re.compile(r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)")
 _MISTAKEN = re.compile(
     r"\bbut (?:it|that|this|they)(?:'s| is| are|'re) not(?: actually| really| an?| any| real| the)*"
     r" ([^\W_]+(?: [^\W_]+)?)(?=[.,;!?]|$)"
@@ -48,10 +58,15 @@ _DENIED = re.compile(
     r"|\babsent\s*$"
 )
 
+_AS_FOR = re.compile(r"(?:^|,)\s*(?:as for|as to|regarding|concerning|with regard to|when it comes to)\b.*")
+_OF_SEVERAL = re.compile(r"\b(?:are|were|do|have)(?: not|n't|\b)|:\s*(?:both |all )?(?:not|absent|missing)\b")
+_HAS_VERB = re.compile(rf"\b(?:{either(english('verbs', 'says'))}|see|spot|\w+n't)\b")
+_SO_IS = re.compile(r"\s*(?:and )?(?:so|as|likewise|neither|nor) (?:is|are|was|were|do|does)\b")
+
 # a verdict behind a thing: "gun: yes", "gun (none)"
 _END = r"\s*[)\].!:]*\s*"
 _YES = re.compile(rf"(.*?)\s*(?:[-{DASHES}:=(\[]|\?|->|=>)+\s*(?:yes|true|present|visible|1|positive|detected|found){_END}")
-_NO = re.compile(rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not present|false|absent|0|negative|n/a){_END}$")
+_NO = re.compile(rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not (?:present|there|visible|found|detected|seen|shown)|nope|nowhere|missing|false|absent|0|negative|n/a){_END}$")
 
 
 def affirmed(text: str, places: bool = False) -> list[str]:
@@ -62,8 +77,8 @@ def affirmed(text: str, places: bool = False) -> list[str]:
     count, "no blood on the knife" leaves the knife.
     """
     parts: list[str] = []
-    for sentence in _SENTENCE.split(_UNASKED.sub(" ", _NO_DENIAL.sub(" ", _ticked(text)))):
-        for clause in _TURN.split(_ALTHOUGH.sub(r"\1 but", _FREE.sub(r"no \1", sentence))):
+    for sentence in _SENTENCE.split(_UNASKED.sub(" ", phrase("affirmations").sub(" ", _ticked(text)))):
+        for clause in _clauses(sentence):
             parts += _clause(clause, places)
     for mistaken in _MISTAKEN.findall(text):
         parts = [re.sub(rf"\b{re.escape(mistaken.strip())}\b", " ", part) for part in parts]
@@ -71,8 +86,24 @@ def affirmed(text: str, places: bool = False) -> list[str]:
 
 
 def _ticked(text: str) -> str:
-    """With words for ticks and crosses."""
+    """With words for ticks and crosses; several in a row of text stand in rows of their own."""
+    text = _NOBODY.sub(" . ", _UNTICKED.sub("\u2610", _TICKED.sub("\u2611", text)))
+    if marks := _MARK.findall(text):
+        before = bool(_MARK.match(text.lstrip(" \n-*+")))
+        text = _MARK.sub(r"\n\g<0>" if before else r"\g<0>\n", text) if len(marks) > 1 else text
     return _CROSS.sub(" : no ", _TICK.sub(" : yes ", text))
+
+
+def _clauses(sentence: str) -> list[str]:
+    """A sentence in parts, where it turns from what it denies to what it does not."""
+    clauses = _TURN.split(_ALTHOUGH.sub(_though, _FREE.sub(r"no \1", sentence)))
+    if phrase("denials").search(sentence) or phrase("denied").search(sentence):
+        return [part for clause in clauses for part in phrase("turns").split(_NOT_BUT.sub(" ", clause))]
+    return clauses
+
+
+def _though(begun: re.Match[str]) -> str:
+    return f"{begun[0].rstrip(',')} but"
 
 
 def denies_before(clause: str) -> bool:
@@ -82,10 +113,17 @@ def denies_before(clause: str) -> bool:
 
 def _before(clause: str) -> list[str]:
     """What is left of a clause whose end denies its beginning, such as the dog in "a dog, the gun is absent"."""
-    pieces = re.split(r",|\band\b(?=\s+(?:an?|the|there|i)\b)", clause)
+    clause = _AS_FOR.sub("", clause)
+    pieces = re.split(r",|\band\b(?=\s+(?:an?|the|there|i|so)\b)", clause)
     if len(pieces) == 1:
         return []
-    return [part for piece in pieces if not denies_before(piece) for part in _clause(piece)]
+    denied = [denies_before(piece) for piece in pieces]
+    for index in range(len(pieces) - 1, 0, -1):
+        if denied[index] and _OF_SEVERAL.search(pieces[index]) and not _HAS_VERB.search(pieces[index - 1]):
+            denied[index - 1] = True
+    for index in range(1, len(pieces)):
+        denied[index] = denied[index] or (denied[index - 1] and bool(_SO_IS.match(pieces[index])))
+    return [part for piece, gone in zip(pieces, denied) if not gone for part in _clause(piece)]
 
 
 def _clause(clause: str, places: bool = False) -> list[str]:

@@ -7,18 +7,30 @@ import json
 import re
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-FLAGS = {"yes": True, "true": True, "present": True, "no": False, "false": False, "absent": False, "none": False}
+FLAGS = {
+    **dict.fromkeys(("yes", "true", "present", "visible", "found", "detected"), True),
+    **dict.fromkeys(("no", "false", "absent", "none", "not present", "not visible", "not found", "not detected"), False),
+}
 _ANSWERED = (  # names of fields, the one that is likeliest the answer first
-    "answer final_answer response result output label labels name names object objects class text value item items caption"
+    "answer final_answer choices candidates message response result output content parts generated_text output_text"
+    " label labels name names object objects class text value item items caption"
 ).split()
+_THINGS = "label name object class text item thing term element".split()
+_THERE = re.compile(
+    r"(?:is_|are_|was_)?(?:present|presence|visible|visibility|detected|found|exists?|seen|there|spotted|shown|included|in_image"
+    r"|in_picture|in_photo|in_scene)(?:_in_(?:the_)?(?:image|picture|photo|scene))?"
+)
+_VERDICT = re.compile(r"answer|response|result|output|value|status|state|verdict|prediction|match")  # of a thing, if it is a flag
 _ASIDE = re.compile(
     r"^not?_|_not_|absent|missing|exclud|denied"
     r"|reason|explanation|thought|think|rationale|analysis|note|comment|descri|detail"
     r"|confidence|score|prob|certain|count|status"
     r"|box|coord|position|location"
-    r"|^id$|index|language|question|source|model|^type$",
+    r"|^id$|index|language|question|source|model|^type$"
+    r"|^role$|reason|created|usage|token|logprobs|^done$|^ok$|success|^width$|^height$|^area$|^time|version",
     re.IGNORECASE,
 )
 _MOST_BEFORE = 60  # signs before the answer, such as "Here is the JSON:"
@@ -33,7 +45,9 @@ def strings(text: str) -> list[str] | None:
     if before.strip() and not before.endswith((":", "\n")):
         return None
     value = _read(text[start : max(text.rfind("]"), text.rfind("}")) + 1])
-    return [said for said in _said(value) if said.strip()] if isinstance(value, (dict, list, set)) else None
+    if not isinstance(value, (dict, list, set)):
+        return None
+    return [inner for said in _said(value) if said.strip() for inner in strings(said) or [said]]
 
 
 def _read(body: str) -> Any:
@@ -62,8 +76,22 @@ def _fields(value: dict[Any, Any]) -> Iterator[str]:
     """The field of an object that is named like an answer, or else all that are no aside; the names of flags that are set."""
     named = {str(name).lower(): item for name, item in value.items()}
     if named and all(isinstance(item, (bool, int, float)) or str(item).lower() in FLAGS for item in named.values()):
-        yield from (str(name) for name, item in value.items() if FLAGS.get(str(item).lower(), item) and name not in _ANSWERED)
+        yield from (str(name) for name, item in value.items() if _flag(item) and name not in _ANSWERED)
+        return
+    if any(name in _THINGS for name in named) and (flags := list(filter(partial(_verdict, named), named))):
+        if all(_flag(named[name]) for name in flags):
+            yield from _said(next(named[name] for name in _THINGS if name in named))
         return
     answers = [named[name] for name in _ANSWERED if name in named]
     for item in answers[:1] or [item for name, item in named.items() if not _ASIDE.search(name)]:
         yield from _said(item)
+
+
+def _flag(item: Any) -> bool:
+    return bool(FLAGS.get(str(item).lower(), item))
+
+
+def _verdict(named: dict[str, Any], name: str) -> bool:
+    """Whether a field of an object says if the thing that another field names is there."""
+    flag = isinstance(named[name], bool) or str(named[name]).lower() in FLAGS
+    return flag and bool(_THERE.fullmatch(name) or (_VERDICT.fullmatch(name) and name not in _THINGS))

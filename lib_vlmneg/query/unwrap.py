@@ -28,10 +28,24 @@ _TOKEN = re.compile(
     r"|\[/?(?:INST|SEP|CLS|PAD|UNK|MASK)\]|<</?SYS>>",
     re.IGNORECASE,
 )
-_BREAK = re.compile(r"<\s*(?:br|/p|/li|/tr)\s*/?>", re.IGNORECASE)
+_BREAK = re.compile(
+    r"<\s*(?:br|/p|/li|/tr)\s*/?>"
+    r"|(?:\s*<(?:loc|seg)_?\d+>)+|</(?:ref|box|quad|p|od)>|<\|(?:object_ref_end|box_end|quad_end|det_end)\|>"  # behind a thing: where it is
+    r"|\\(?:begin|end)\s*\{[^{}]*\}|\\hline|\\\\(?=\s)",  # LaTeX
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"\\item\b\s*(?:\[[^\[\]]*\])?")
+_HEAD = re.compile(r"<th\b[^<>]*>.*?</th>|<thead\b.*?</thead>", re.IGNORECASE | re.DOTALL)
+_CELL = re.compile(r"</td>(?=\s*<td)", re.IGNORECASE)
+_NEXT_TURN = re.compile(
+    r"(?<=\S)(?:\s*\n\s*|\s*<[^<>]{1,30}>\s*)(?:[#*\[]*\s*)(?:user|human|question|q|instruction|you)\s*[\]*]*\s*:.*"
+    r"|(?<=\S)\s*(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|</s>)\s*<(?!/)[^<>]{1,30}>\s*(?:user|human)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)  # a model that goes on and asks itself
 _TAG_NAME = r"(?:b|i|u|p|li|ul|ol|em|strong|span|div|code|pre|table|tr|td|th|tbody|thead|h\d)"
 _TAG = re.compile(rf"</?{_TAG_NAME}\b[^<>]*>", re.IGNORECASE)
 _ROLE = re.compile(r"(?:^|\n|(?<=\s))(?:assistant|gpt|bot|ai|model)\s*(?::|\n)\s*", re.IGNORECASE)
+_TRANSCRIPT = re.compile(r"\W*(?:<[^<>]*>\s*)*(?:system|user|human|question|q)\b\s*[:\n]", re.IGNORECASE)
 _FENCE = re.compile(
     r"(?:```|~~~)[ \t]*"
     r"(?:[\w+-]*[ \t]*\n|(?:json|text|plaintext|txt|markdown|yaml|xml)\b)?"  # its language
@@ -67,9 +81,10 @@ _ALOUD = re.compile(rf"(?:{_WELL})*(?:{_PLANS}|{_TASK}|{_LOOKS}|hmm+\b|wait\b)",
 def unwrapped(raw: str) -> str:
     """The answer in what a model says, in its own words; "" if it only thinks."""
     text = _SAID_THINKING.sub("", _UNUSED.sub(_unused, _channel(raw[:LONGEST])))
-    text = _ECHO.sub("", _without(text, lines("thoughts")))
+    text = _turn(_ECHO.sub("", _without(text, lines("thoughts"))))
     text = _within(text, lines("answer_marks"))
-    text = _ROLE.split(_TOKEN.sub(" ", _TAG.sub(" ", _BREAK.sub("\n", text))))[-1].strip()
+    text = _ITEM.sub("\n- ", _BREAK.sub("\n", _CELL.sub(" | ", _HEAD.sub(" ", text))))
+    text = _ROLE.split(_TOKEN.sub(" ", _TAG.sub(" ", text)))[-1].strip()
     if boxes := _BOXED.findall(text):
         text = boxes[-1]
     text = _LATEX.sub(r"\1", text).strip()
@@ -80,6 +95,12 @@ def unwrapped(raw: str) -> str:
     if len(parts := _SAID.split(text)) > 1 and parts[-1].strip():
         return parts[-1].strip()
     return "" if _ALOUD.match(text) else text
+
+
+def _turn(text: str) -> str:
+    """A text up to where its model takes the next turn as well; a transcript that begins with a role stays whole."""
+    cut = _NEXT_TURN.sub("", text)
+    return text if _TRANSCRIPT.match(text) or not _TOKEN.sub("", cut).strip() else cut
 
 
 def _unused(token: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ _USE = re.compile(r"(?:[ao]uses|^uses|[bfmc]uses)$")  # "houses", "muses": the s
 def spelled(text: str) -> str:
     """In lower case, full-width and composed signs as plain ones, one sort of apostrophe."""
     text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES)
-    return unicodedata.normalize("NFC", text.lower())
+    return unicodedata.normalize("NFC", text.lower().replace("i\u0307", "i"))  # Turkish: a capital I with a dot
 
 
 def stem(word: str) -> str:
