@@ -34,6 +34,8 @@ def patterns(name: str) -> tuple[str, ...]:
     for line in lines("pieces"):
         piece, _, expression = line.partition(": ")
         pieces[piece] = _filled(expression, pieces)
+    for guess in ("guesses", "guesses_joined"):
+        pieces[guess.replace("_", "")] = f"(?:{'|'.join(lines(guess))})"
     return tuple(_filled(line, pieces) for line in lines(name))
 
 

@@ -39,4 +39,5 @@ def _doubt() -> re.Pattern[str]:
 @cache
 def _guess() -> re.Pattern[str]:
     """A word that says that what it stands with is a guess."""
-    return re.compile(rf"(?<!\w)(?:{'|'.join(patterns('guesses'))})(?!\w)")
+    spaced, joined = "|".join(patterns("guesses")), "|".join(patterns("guesses_joined"))
+    return re.compile(rf"(?<!\w)(?:{spaced})(?!\w)|{joined}")

@@ -8,12 +8,16 @@ from .data import either, lines, phrase
 from .denial import affirmed
 from .signs import CHINESE, COMMAS, DASHES, DOTS, HANGUL, SEMICOLONS, STOPS
 
-_NUMBERED = r"\(?(?:\d{1,2}|[a-z])[.):]|\d{1,2}\s*[-\u2013]"
+_NUMBERED = r"\(?(?:\d{1,4}|[a-z]|[ivx]{1,4})[.):]|\d{1,2}\s*[-\u2013]"
 _BULLET = re.compile(rf"^\s*(?:[-*+>#{DASHES}{DOTS}]+|{_NUMBERED})\s+")
 _BULLET_WITHIN = re.compile(rf"(?<=\s)[{DOTS}]\s+")
 _NUMBER_WITHIN = re.compile(r"(?:(?<=\s)|^)\(?\d{1,2}[.)](?:\s+|(?=[^\W\d]))")
 _RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|?)+\s*")  # below the names of a table's columns
 _TITLE = re.compile(r"^\s*([^\W\d_][^:,.;!?\n]{0,40}?)\s*[:=]\s*(?=\S)")
+_EXPLAINED = re.compile(rf"^\s*([^\W\d_][^,.;:!?\n]{{0,40}}?)\s+[-{DASHES}]+\s+((?:an?|the|its?|this|used|it's)\b.*|\S+(?: \S+){{2,}})$")
+_ASIDE = re.compile(r",\s*(?:which|who|whose|that)\b[^,.;!?\n]{1,80},(?=\s*\S)")
+_NOTE = re.compile(r"(?<=[^\W_])\s*\(([^()\n]{1,80})\)(?=\s*(?:[,.;:!?\n/]|$|(?:and|or)\b))")
+_KEPT_NOTE = re.compile(r"\s*(?:and|or|plus|yes|no|not|none|true|false|absent|present|missing|nothing|without|&|\+|\d+\s*$)\b")
 _VERDICT = re.compile(r"(?:no|none|yes|false|true)\b")  # behind a colon it is about what stands before
 
 _BETWEEN = re.compile(
@@ -31,7 +35,7 @@ _LONGEST = 2000  # signs of a text in which such names are sought
 
 def entries(text: str) -> list[str]:
     """The entries that an answer affirms, in order; names that hold an "and" stay whole. The text is spelled as in `words`."""
-    text = _untitled(text)
+    text = _noted(_ASIDE.sub(" ", _untitled(text)))
     kept: list[str] = []
 
     def keep(name: re.Match[str]) -> str:
@@ -48,10 +52,22 @@ def entries(text: str) -> list[str]:
     ]
 
 
+def _noted(text: str) -> str:
+    """Without what stands in brackets behind a thing: "umbrella (closed)"; a list there, or a denial, stays."""
+
+    def note(found: re.Match[str]) -> str:
+        said = found[1]
+        if _KEPT_NOTE.match(said) or phrase("denials").search(said) or phrase("denied").search(said):
+            return found[0]
+        return f", {said}" if re.search(rf"[{COMMAS}/]", said) else " "
+
+    return _NOTE.sub(note, re.sub(r"(?<=[^\W_])\((?:s|es|en|e|n)\)", "", text))
+
+
 def _untitled(text: str) -> str:
     """Without bullets, numbers and titles: "pet: dog" and "- dog: it barks loudly" both give the dog."""
     rows: list[str] = []
-    for row in _NUMBER_WITHIN.sub("\n", _BULLET_WITHIN.sub("\n", text)).split("\n"):
+    for row in _NUMBER_WITHIN.sub("\n- ", _BULLET_WITHIN.sub("\n", text)).split("\n"):
         if _RULE.fullmatch(row):
             rows = rows[:-1]
             continue
@@ -70,7 +86,8 @@ def _row(row: str) -> str:
         bare = bare[title.end() :]
         title = _TITLE.match(bare)
     if not title:
-        return bare
+        explained = _EXPLAINED.match(bare) if listed else None
+        return bare if not explained or _VERDICT.match(explained[2]) else explained[1]
     said = bare[title.end() :]
     if listed and len(said.split()) > 2:
         return title[1]

@@ -39,11 +39,36 @@ def plain(part: str) -> str:
 def _bare(part: str) -> str:
     """Without what leads up to it and what follows: "it looks like a dog in the image" is "dog"."""
     part = plain(part)
-    if _leads().sub("", f"{part} .") == ".":
+    if leads_up(part) or _no_part().match(part):
         return ""
-    while (shorter := plain(_tails().sub("", _leads().sub("", part, count=1)))) != part and shorter:
+    whole = part
+    while (shorter := plain(_tails().sub("", _led(part)))) != part and shorter:
+        part = shorter
+    return part if part == whole else _when().sub("", part)
+
+
+def _led(part: str) -> str:
+    """Without all that leads up to it."""
+    while (shorter := plain(_leads().sub("", part, count=1))) != part and shorter:
         part = shorter
     return part
+
+
+def leads_up(part: str) -> bool:
+    """Whether a part of an answer only leads up to what follows: "Sure!"."""
+    return _leads().sub("", f"{plain(part)} .") == "."
+
+
+@cache
+def _no_part() -> re.Pattern[str]:
+    """What begins a part that tells more of a thing than its name: "which is lying on a rug", "in the background"."""
+    return re.compile(rf"(?:{'|'.join(patterns('asides'))})(?![\w'-])")
+
+
+@cache
+def _when() -> re.Pattern[str]:
+    """When a picture was taken; in a sentence alone, for it may be of a name: "starry night"."""
+    return re.compile(rf"(?<=\w) (?:at|during|in|by) (?:the )?(?:\w+ )?{either(english('times'))}\b.*")
 
 
 @cache
