@@ -24,6 +24,7 @@ _SCORE = (
     rf"|(?<=[^\W\d_])\s+{_NUMBER}(?=\s*(?:[,;|\n]|$))|(?:^|(?<=\n))\s*[\[(]?{_NUMBER}[\])]?\s*[:\s-]\s*(?=[^\W\d_])"
 )
 _NUMBERS = re.compile(f"[{NUMBERS}]|\\d\ufe0f?\u20e3")
+_STARS = re.compile(r"^[ \t]*[*+][ \t]+", re.MULTILINE)
 _JUNK = re.compile(
     r"<box>.*?</box>"
     r"|\[(?=[^\]]*\d)[\d.,\s\[\]-]+\]|\(\d+,\s*\d+\)"  # a box as four numbers
@@ -53,7 +54,7 @@ def clean(raw: str) -> tuple[str, ...]:
     Thoughts, wrappers and what is denied go first; plural and singular are one term. Whatever has a meaning in prompt syntax
     (brackets, colons, angle brackets) is taken out. Begun after `clean_vqa_answer` of the public code of Golan et al. 2025.
     """
-    text = lettered(spelled(_JUNK.sub(" ", _NUMBERS.sub("\n", untabled(unwrapped(raw))))), _PUNCTUATION)
+    text = lettered(spelled(_JUNK.sub(" ", _STARS.sub("- ", _NUMBERS.sub("\n", untabled(unwrapped(raw)))))), _PUNCTUATION)
     text = unhedged(_GROUNDS.sub("", re.sub(r"[^\S\n]+", " ", text).strip()))
     if phrase("refusals").search(text):
         return ()

@@ -14,21 +14,23 @@ _BULLET_WITHIN = re.compile(rf"(?<=\s)[{DOTS}]\s+")
 _NUMBER_WITHIN = re.compile(r"(?:(?<=\s)|^)\(?\d{1,2}[.)](?:\s+|(?=[^\W\d]))")
 _RULE = re.compile(r"\s*\|?(?:\s*:?-{3,}:?\s*\|?)+\s*")  # below the names of a table's columns
 _TITLE = re.compile(r"^\s*([^\W\d_][^:,.;!?\n]{0,40}?)\s*[:=]\s*(?=\S)")
-_EXPLAINED = re.compile(rf"^\s*([^\W\d_][^,.;:!?\n]{{0,40}}?)\s+[-{DASHES}]+\s+((?:an?|the|its?|this|used|it's)\b.*|\S+(?: \S+){{2,}})$")
+_EXPLAINED = re.compile(rf"^\s*([^\W\d_][^,.;:!?\n]{{0,40}}?)\s+[-{DASHES}]+\s+(\S.*)$")
 _ASIDE = re.compile(r",\s*(?:which|who|whose|that)\b[^,.;!?\n]{1,80},(?=\s*\S)")
 _NOTE = re.compile(r"(?<=[^\W_])\s*\(([^()\n]{1,80})\)(?=\s*(?:[,.;:!?\n/]|$|(?:and|or)\b))")
-_KEPT_NOTE = re.compile(r"\s*(?:and|or|plus|yes|no|not|none|true|false|absent|present|missing|nothing|without|&|\+|\d+\s*$)\b")
+_KEPT_NOTE = re.compile(r"\s*(?:and|or|plus|yes|no|not|none|true|false|absent|present|missing|nothing|without|&|\+)(?!\w)")
 _VERDICT = re.compile(r"(?:no|none|yes|false|true)\b")  # behind a colon it is about what stands before
 
+_SPANISH = r"(?:la|el|los|las|una?|su|este|esta|le|les|l|train|forme|bois|métal|medio|primer)\b"  # behind an "en" that is no "and"
 _BETWEEN = re.compile(
     rf"[\n/|+{COMMAS}{SEMICOLONS}]|\s*&\s*|\s[-{DASHES}]+\s"
     rf"|[.!?](?:\s|$)|[{STOPS}]"
-    rf"|\s+{either(lines('conjunctions'))}(?=\s)"
+    rf"|\s+(?!en {_SPANISH}){either(lines('conjunctions'))}(?=\s)"
 )
 _BETWEEN_UNSPACED = re.compile(
     rf"(?<=[{CHINESE}{HANGUL}])[和与與及跟とや](?=[{CHINESE}])"  # Chinese and Japanese
     rf"|(?<=[{HANGUL}])[와과]\s"  # Korean
 )
+_SEEN = re.compile(r"\bse (?:puede |pueden )?v(?:e|en|er)\b")  # Spanish, whose "ve" is Turkish for "and"
 _KEPT, _FIRST_KEPT = "\ue000", 0xE100  # of private use, in place of a name that is not to be parted
 _LONGEST = 2000  # signs of a text in which such names are sought
 
@@ -42,6 +44,7 @@ def entries(text: str) -> list[str]:
         kept.append(name[0].replace(",", ""))
         return f" {_KEPT}{chr(_FIRST_KEPT + len(kept) - 1)} "
 
+    text = _SEEN.sub("hay", text)
     if len(text) < _LONGEST:
         text = phrase("phrases").sub(keep, text)
     pieces = [piece for part in affirmed(text) for piece in _BETWEEN_UNSPACED.split(part)]

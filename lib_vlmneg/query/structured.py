@@ -47,7 +47,8 @@ def strings(text: str) -> list[str] | None:
     value = _read(text[start : max(text.rfind("]"), text.rfind("}")) + 1])
     if not isinstance(value, (dict, list, set)):
         return None
-    return [inner for said in _said(value) if said.strip() for inner in strings(said) or [said]]
+    found = [inner for said in _said(value) if said.strip() for inner in strings(said) or [said]]
+    return found if found or text.rstrip().endswith(("]", "}", "`")) else None
 
 
 def _read(body: str) -> Any:

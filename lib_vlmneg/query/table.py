@@ -41,7 +41,7 @@ def _things(block: list[str]) -> list[str]:
     if len(table) < _FEWEST or (rule != 1 and not _names_columns(table[0])):
         return block if rule is None or len(table) < _FEWEST else [" | ".join(row) for row in table]
     head, body = table[0], table[1:]
-    asides = {index for index, cell in enumerate(head) if _bare(cell) in english("columns_aside")}
+    asides = {index for index, cell in enumerate(head) if _bare(cell) in ("", *english("columns_aside"))}
     asides = asides if len(asides) < len(head) else set()
     return [thing for row in body for thing in _row(row, asides)]
 
@@ -58,8 +58,8 @@ def _cells(row: str) -> list[str]:
 
 def _names_columns(cells: list[str]) -> bool:
     bare = [_bare(cell) for cell in cells]
-    return len(bare) > 1 and all(name in english("columns", "columns_aside") for name in bare)
+    return len(bare) > 1 and all(name in ("", *english("columns", "columns_aside")) for name in bare)
 
 
 def _bare(cell: str) -> str:
-    return re.sub(r"[^a-z#. ]", "", cell.lower().replace("_", " ")).strip()
+    return re.sub(r"[^a-z. ]", "", cell.lower().replace("_", " ")).strip()
