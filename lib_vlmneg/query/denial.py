@@ -25,7 +25,7 @@ _ALTHOUGH = re.compile(  # the turn is at its comma
 _PART = re.compile(rf"([/|&+{COMMAS}]|\b(?:and|or|nor|plus|as well as)\b)")
 
 # what is read as other words before all else
-_FREE = re.compile(r"\b([^\W_]+)-free\b")
+_FREE = re.compile(r"\b([^\W_]+)-free\b|\bwith (?:the |any |all )?([\w -]{1,30}?) (?:left out|omitted|removed|excluded)\b")
 _UNASKED = re.compile(r"[^.?!\n]*\?\s*(?:no|none|nope|not?)\b(?!\s+\w)")  # a question that the text itself answers
 _TICK, _CROSS = re.compile(f"[{TICKS}]\ufe0f?"), re.compile(f"[{CROSSES}]\ufe0f?")
 _MARK = re.compile(f"[{TICKS}{CROSSES}]\ufe0f?")
@@ -40,6 +40,7 @@ _MISTAKEN = re.compile(
 # denials of what follows
 _DENIES = re.compile(
     rf"\b(?:{either(english('denies'))}|\w+n't"
+    r"|(?:skip|remove|minus)(?= (?:the|any|all)\b)|leave(?= (?:\w+ ){1,3}out\b)"
     r"|nothing (?:unsafe|harmful|dangerous) (?:such as|like)|(?:absent|missing)(?=\s*:))\b"
 )
 _WHERE = re.compile(r"\b(?:on|in|near|beside|under|behind|at|from|next to|around)(?= (?:the|his|her|its|their|an?)\b)")
@@ -96,7 +97,7 @@ def _ticked(text: str) -> str:
 
 def _clauses(sentence: str) -> list[str]:
     """A sentence in parts, where it turns from what it denies to what it does not."""
-    clauses = _TURN.split(_ALTHOUGH.sub(_though, _FREE.sub(r"no \1", sentence)))
+    clauses = _TURN.split(_ALTHOUGH.sub(_though, _FREE.sub(r"no \1\2", sentence)))
     if phrase("denials").search(sentence) or phrase("denied").search(sentence):
         return [part for clause in clauses for part in phrase("turns").split(_NOT_BUT.sub(" ", clause))]
     return clauses
@@ -114,7 +115,7 @@ def denies_before(clause: str) -> bool:
 def _before(clause: str) -> list[str]:
     """What is left of a clause whose end denies its beginning, such as the dog in "a dog, the gun is absent"."""
     clause = _AS_FOR.sub("", clause)
-    pieces = re.split(r",|\band\b(?=\s+(?:an?|the|there|i|so)\b)", clause)
+    pieces = list(filter(str.strip, re.split(r",|\band\b(?=\s+(?:an?|the|there|i|so)\b)", clause)))
     if len(pieces) == 1:
         return []
     denied = [denies_before(piece) for piece in pieces]

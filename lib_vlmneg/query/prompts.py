@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 
 from .data import either, english, groups, lines
 from .denial import affirmed
+from .inflected import same_root
 from .signs import COMMAS, unspaced
 from .words import ARTICLE, key, spelled, stems
 
@@ -55,7 +56,9 @@ def asked_for(term: str, prompt: str) -> bool:
     if unspaced(bare) and any(bare in part for part, _ in wanted):
         return True
     names = {key(bare), key(_WHERE.sub("", bare)), *_meant(key(bare))}
-    return any(_holds(words, name.split()) for _, words in wanted for name in names)
+    if any(_holds(words, _joined(name.split())) for _, words in wanted for name in names):
+        return True
+    return any(_inflected(bare.split(), part.split()) for part, _ in wanted)
 
 
 def unasked(terms: Iterable[str], prompt: str, negate_prompt: bool) -> list[str]:
@@ -67,11 +70,31 @@ def unasked(terms: Iterable[str], prompt: str, negate_prompt: bool) -> list[str]
 def _wanted(prompt: str) -> tuple[tuple[str, list[str]], ...]:
     """The parts that a prompt asks for, as text and as words to compare."""
     text = _COUNT.sub(r"\1", spelled(plain(prompt)))
-    return tuple((part, stems(part)) for piece in text.split(",") for part in affirmed(piece))
+    return tuple((part, _joined(stems(part))) for piece in text.split(",") for part in affirmed(piece))
 
 
 def _holds(words: list[str], name: list[str]) -> bool:
-    return bool(name) and any(words[index : index + len(name)] == name for index in range(len(words) - len(name) + 1))
+    """Whether a name stands in a part, written as one word or several: "firetruck", "fire-truck"."""
+    closed = "".join(name)
+    runs = (words[index : index + length] for length in {1, 2, 3, len(name)} for index in range(len(words) - length + 1))
+    return bool(name) and any(run == name or "".join(run) == closed for run in runs)
+
+
+def _joined(words: list[str]) -> list[str]:
+    """The words, those of a name that is no kind of its last word as one: "hot dog" has no "dog"."""
+    text = f" {' '.join(words)} "
+    return _other().sub(lambda name: f" {name[1].replace(' ', '')} ", text).split()
+
+
+@cache
+def _other() -> re.Pattern[str]:
+    return re.compile(rf" ({either(map(key, groups('compounds')['another']))})(?= )")
+
+
+def _inflected(term: list[str], words: list[str]) -> bool:
+    """Whether all words of a term stand in a part side by side, whatever their endings."""
+    places = range(len(words) - len(term) + 1)
+    return any(all(same_root(word, other, words) for word, other in zip(term, words[place:])) for place in places)
 
 
 @lru_cache(maxsize=1024)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from .data import either, english, lines, patterns
+from .data import either, english, groups, lines, patterns
 from .prompts import plain
 from .signs import DASHES
-from .words import spelled, stem
+from .words import key, spelled, stem
 
 # parts that are no subject: tags such as "score_9", "by somebody", "an oil painting", "soft lighting"
 _TAG = re.compile(
@@ -26,8 +26,17 @@ _THERE = re.compile(
     r"^(?:there's|there (?:is|are|was|were|stands?|lies|sits)|here (?:is|are)|this is|these are|it's|it is|we see|you see"
     r"|the (?:image|picture|photo|scene) (?:shows|depicts|features)"
     r"|(?:on|in|at|under|over) (?:the|a|an) [\w ]+?,? (?:there (?:is|are)|stands|sits|lies)"
-    r"|featuring|depicting|showing)\s+"
+    r"|(?:the |its |our )?(?:main )?(?:subject|focus|focal point|protagonist|hero|main character|center of attention|centerpiece)"
+    r"(?: of (?:the|this) (?:image|picture|photo|scene|painting|shot))?(?: is(?: on)?| :|:)"
+    r"|(?:the|this) (?:image|picture|photo|scene|painting|shot|illustration) (?:is of|is about|centers on|centres on|focuses on)"
+    r"|featuring|depicting|showing|subject|of)\s+"
 )
+_SCENE = re.compile(  # a sentence that only says when it is
+    rf"(?:it(?:'s| is| was)|the (?:time|season|weather|hour|sky|air) is|(?:early|late|mid)[ -](?!\w+ed\b))"
+    rf"[^,]*?\b{either(english('moments'))}(?=\s*$|,|\s(?:in|on|at|and|over|of|with|when|by|near|outside|inside)\b).*"
+)
+_STYLED = re.compile(r"\s+(?:in|after) (?:the|a) (?:style|manner|spirit) of [\w'. -]{1,40}?(?=\s+(?:of|showing|depicting|featuring)\s)")
+_FAR = re.compile(rf"(?:deep|high|far|low|somewhere|just|right|once|out|up|down|halfway|late|early|long ago)\s+{either(english('places'))}\s")
 _OF = r"(?:of|showing|depicting|featuring|shows?|depicts?|features|captures|portrays)"
 _COUNT = re.compile(rf"^(?:\d+\+?|{either(english('counts'))})\s+(?=\S)")
 _GIRLS = re.compile(rf"^\d+\+?(?={either(english('counted'))}\b)")
@@ -36,7 +45,7 @@ _ONE = re.compile(r"(?:an?|one|this|that)\s")
 # what stands behind a subject
 _END = re.compile(rf"\s(?:[-&:+{DASHES}]|{either(english('places', 'joins', 'verbs', 'states'))})(?=\s|$)")
 _ADVERB = re.compile(r"\w+ly")
-_DONE = re.compile(r"\w+ed")
+_DONE = re.compile(r"\w+ed|mid-\w+")
 
 
 def subject(prompt: str) -> str | None:
@@ -56,17 +65,24 @@ def subject(prompt: str) -> str | None:
 
 def _described(words: list[str]) -> bool:
     """Whether this is an article with adjectives alone, like the first part of "a small, round robot"."""
-    return len(words) > 1 and words[0] in ("a", "an", "the", "one") and all(word in lines("adjectives") for word in words[1:])
+    adjectives = (word in lines("adjectives") or word in english("degrees") or _ADVERB.fullmatch(word) for word in words[1:])
+    return len(words) > 1 and words[0] in ("a", "an", "the", "one") and all(adjectives)
 
 
 def _subject(part: str) -> str | None:
     """The subject of one part of a prompt, None if it has none."""
-    text, one = _unopened(spelled(part).strip(" .-!?"))
-    if not text or text in _tags() or _TAG.fullmatch(text) or _PLACE.match(text):
+    said = _STYLED.sub("", spelled(part).strip(" .-!?"))
+    text, one = _unopened(said)
+    if not text or text in _tags() or _TAG.fullmatch(text) or _PLACE.match(text) or _FAR.match(text) or _SCENE.match(said):
+        return None
+    if text in lines("moods") or all(map(_of_mood, text.split())):
         return None
     words = _before_the_verb(_END.split(f"{text} ", maxsplit=1)[0].split(), one)
-    while len(words) > 1 and _no_thing(words[-1]):
+    while len(words) > 1 and _no_thing(words[-1], words[-2]):
         words.pop()
+    for length in (3, 2):
+        if len(words) >= length and key(" ".join(words[-length:])) in _compounds():
+            return " ".join(words[-length:])
     word = re.sub(r"'s$|^[^\w]+|[^\w]+$", "", words[-1]) if words else ""
     word = word.rsplit("-", 1)[-1] if word.split("-")[0].isdigit() else word
     return word if word and not word.isdigit() and word not in _tags() else None
@@ -99,25 +115,56 @@ def _before_the_verb(words: list[str], one: bool) -> list[str]:
     """
     for index, word in enumerate(words[1:], 1):
         following = words[index + 1] if index + 1 < len(words) else ""
+        before = words[index - 1]
         if word.endswith("s") and stem(word) != word and (one or following in english("articles")):
             return words[:index]
-        if word.endswith("ing") and word not in lines("things_in_ing") and _does(word, following):
+        if word in english("plural_does") and following and _several(before):
+            return words[:index]
+        verb = word not in lines("things_in_ing") or following in english("articles")
+        if word.endswith("ing") and verb and _does(word, before, following, one):
             return words[:index]
     return words
 
 
-def _does(word: str, following: str) -> bool:
+def _does(word: str, before: str, following: str, one: bool) -> bool:
     """Whether a word in -ing stands behind the thing that does it, not before."""
     if not following or word in english("does") or _ADVERB.fullmatch(following):
         return True
-    return following == "some" or following in english("articles")
-
-
-def _no_thing(word: str) -> bool:
-    """Whether the last word before a verb is no thing: a tag, a sign, what was done to a thing, or what several do."""
-    if word in _tags() or not word[-1].isalnum():
+    if following == "some" or following in english("articles") or (one and stem(following) != following):
         return True
-    return word in english("plural_does") or bool(_DONE.fullmatch(word) and word not in english("things_in_ed"))
+    return _several(before) or stem(before) in _who()
+
+
+def _no_thing(word: str, before: str) -> bool:
+    """Whether the last word before a verb is no thing: a tag, a sign, what was done to a thing, or what several do."""
+    if word in _tags() or word in english("done") or not word[-1].isalnum():
+        return True
+    if word in english("plural_does") and _several(before):
+        return True
+    return bool(_DONE.fullmatch(word) and word not in english("things_in_ed"))
+
+
+def _several(word: str) -> bool:
+    return stem(word) != word or groups("irregular").get(word) == ()
+
+
+def _of_mood(word: str) -> bool:
+    """Whether a word says how a picture is, or joins such words."""
+    word = word.strip("'\".:!")
+    known = word in _tags() or word in lines("moods") or word in lines("adjectives") or word in english("glue")
+    return known or bool(_ADVERB.fullmatch(word)) or word in english("degrees")
+
+
+@cache
+def _who() -> frozenset[str]:
+    """Persons and animals: those who do something."""
+    kinds = groups("kinds")
+    return frozenset(who for kind in ("person", "animal", "bird", "adult", "child") for who in (kind, *kinds[kind]))
+
+
+@cache
+def _compounds() -> frozenset[str]:
+    return frozenset(key(name) for names in groups("compounds").values() for name in names)
 
 
 @cache
