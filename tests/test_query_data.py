@@ -9,7 +9,18 @@ from lib_vlmneg.query.data import FOLDER, groups, lines, patterns
 from lib_vlmneg.query.words import spelled
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.txt"))
-EXPRESSIONS = ("leads", "leads_joined", "tails", "tails_joined", "mediums", "hedges", "guesses", "guesses_joined", "asides")
+EXPRESSIONS = (
+    "leads",
+    "leads_joined",
+    "tails",
+    "tails_joined",
+    "mediums",
+    "hedges",
+    "guesses",
+    "guesses_joined",
+    "asides",
+    "posed",
+)
 WORDS = [name for name in NAMES if name not in (*EXPRESSIONS, "pieces")]
 GROUPED = ("english", "irregular", "kinds", "compounds", "inflections")
 

@@ -29,9 +29,14 @@ _FREE = re.compile(r"\b([^\W_]+)-free\b|\bwith (?:the |any |all )?([\w -]{1,30}?
 _UNASKED = re.compile(r"[^.?!\n]*\?\s*(?:no|none|nope|not?)\b(?!\s+\w)")  # a question that the text itself answers
 _TICK, _CROSS = re.compile(f"[{TICKS}]\ufe0f?"), re.compile(f"[{CROSSES}]\ufe0f?")
 _MARK = re.compile(f"[{TICKS}{CROSSES}]\ufe0f?")
-_TICKED, _UNTICKED = re.compile(rf"[\[(]\s?(?:[x*]|[{TICKS}])\ufe0f?\s?[\])](?!\w)"), re.compile(rf"\[\s*\]|\(\s+\)|\[\s?[{CROSSES}]\s?\]")
+_TICKED, _UNTICKED = (
+    re.compile(rf"[\[(]\s?(?:[x*]|[{TICKS}])\ufe0f?\s?[\])](?!\w)"),
+    re.compile(rf"\[\s*\]|\(\s+\)|\[\s?[{CROSSES}]\s?\]"),
+)
 _NOBODY = re.compile(r"\b(?:nobody|no[ -]one) (?:[\w-]+ ){1,3}(?=(?:the|his|her|their) [\w ]+ (?:that|which|lying|on|in|at)\b)")
-_NOT_BUT = re.compile(r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)")
+_NOT_BUT = re.compile(
+    r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)"
+)
 _MISTAKEN = re.compile(
     r"\bbut (?:it|that|this|they)(?:'s| is| are|'re) not(?: actually| really| an?| any| real| the)*"
     r" ([^\W_]+(?: [^\W_]+)?)(?=[.,;!?]|$)"
@@ -59,6 +64,7 @@ _DENIED = re.compile(
     r"|\babsent\s*$"
 )
 
+_TITLE = re.compile(rf"[\s\w*-]*\b(?:not|never|nothing|none) (?:be )?(?:{_THERE}|spotted|in the \w+)(?: [\w ]+)?\s*:\s*(?=\w)")
 _AS_FOR = re.compile(r"(?:^|,)\s*(?:as for|as to|regarding|concerning|with regard to|when it comes to)\b.*")
 _OF_SEVERAL = re.compile(r"\b(?:are|were|do|have)(?: not|n't|\b)|:\s*(?:both |all )?(?:not|absent|missing)\b")
 _HAS_VERB = re.compile(rf"\b(?:{either(english('verbs', 'says'))}|see|spot|\w+n't)\b")
@@ -67,7 +73,9 @@ _SO_IS = re.compile(r"\s*(?:and )?(?:so|as|likewise|neither|nor) (?:is|are|was|w
 # a verdict behind a thing: "gun: yes", "gun (none)"
 _END = r"\s*[)\].!:]*\s*"
 _YES = re.compile(rf"(.*?)\s*(?:[-{DASHES}:=(\[]|\?|->|=>)+\s*(?:yes|true|present|visible|1|positive|detected|found){_END}")
-_NO = re.compile(rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not (?:present|there|visible|found|detected|seen|shown)|nope|nowhere|missing|false|absent|0|negative|n/a){_END}$")
+_NO = re.compile(
+    rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not (?:present|there|visible|found|detected|seen|shown)|nope|nowhere|missing|false|absent|0|negative|n/a){_END}$"
+)
 
 
 def affirmed(text: str, places: bool = False) -> list[str]:
@@ -129,6 +137,8 @@ def _before(clause: str) -> list[str]:
 
 def _clause(clause: str, places: bool = False) -> list[str]:
     """The parts of a clause that it says are there."""
+    if _TITLE.match(clause):
+        return []
     if denies_before(clause):
         return _before(clause)
     kept: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .data import either, lines, phrase
+from .data import either, english, lines, phrase
 from .denial import affirmed
 from .signs import CHINESE, COMMAS, DASHES, DOTS, HANGUL, SEMICOLONS, STOPS
 
@@ -20,11 +20,13 @@ _NOTE = re.compile(r"(?<=[^\W_])\s*\(([^()\n]{1,80})\)(?=\s*(?:[,.;:!?\n/]|$|(?:
 _KEPT_NOTE = re.compile(r"\s*(?:and|or|plus|yes|no|not|none|true|false|absent|present|missing|nothing|without|&|\+)(?!\w)")
 _VERDICT = re.compile(r"(?:no|none|yes|false|true)\b")  # behind a colon it is about what stands before
 
-_SPANISH = r"(?:la|el|los|las|una?|su|este|esta|le|les|l|train|forme|bois|métal|medio|primer)\b"  # behind an "en" that is no "and"
+_SPANISH = (
+    r"(?:la|el|los|las|una?|su|este|esta|le|les|l|train|forme|bois|métal|medio|primer)\b"  # behind an "en" that is no "and"
+)
 _BETWEEN = re.compile(
     rf"[\n/|+{COMMAS}{SEMICOLONS}]|\s*&\s*|\s[-{DASHES}]+\s"
     rf"|[.!?](?:\s|$)|[{STOPS}]"
-    rf"|\s+(?!en {_SPANISH}){either(lines('conjunctions'))}(?=\s)"
+    rf"|(?<!\beste)\s+(?!en {_SPANISH}|y a\b){either(lines('conjunctions'))}(?=\s)"
 )
 _BETWEEN_UNSPACED = re.compile(
     rf"(?<=[{CHINESE}{HANGUL}])[和与與及跟とや](?=[{CHINESE}])"  # Chinese and Japanese
@@ -53,6 +55,11 @@ def entries(text: str) -> list[str]:
         for piece in pieces
         for entry in _BETWEEN.split(piece)
     ]
+
+
+def _names(title: str) -> bool:
+    """Whether a title is the thing itself: "fox: orange fur", unlike "pet: red fox"."""
+    return not set(title.split()) & (english("columns", "columns_aside") | {"main", "unsafe", "visible"})
 
 
 def _noted(text: str) -> str:
@@ -92,6 +99,6 @@ def _row(row: str) -> str:
         explained = _EXPLAINED.match(bare) if listed else None
         return bare if not explained or _VERDICT.match(explained[2]) else explained[1]
     said = bare[title.end() :]
-    if listed and len(said.split()) > 2:
+    if listed and (len(said.split()) > 2 or (len(said.split()) > 1 and _names(title[1]))):
         return title[1]
     return bare if _VERDICT.match(said) else said

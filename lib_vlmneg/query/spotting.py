@@ -46,7 +46,7 @@ def _named(heard: list[str], names: Mapping[str, tuple[str, ...]]) -> set[str]:
 def _listed(answer: str) -> str:
     """The answer's own words, spelled as they are compared, without the marks of lists and tables."""
     text = spelled(unwrapped(answer)).replace("*", " ").replace("`", " ").replace('"', " ")
-    return text.replace("_", " ").replace("|", " : ")
+    return text.replace("_", " ").replace("|", " : ").replace("\u2192", " : ")
 
 
 def _meant(word: str, known: Sequence[str]) -> str:

@@ -23,7 +23,9 @@ _THERE = re.compile(
     r"(?:is_|are_|was_)?(?:present|presence|visible|visibility|detected|found|exists?|seen|there|spotted|shown|included|in_image"
     r"|in_picture|in_photo|in_scene)(?:_in_(?:the_)?(?:image|picture|photo|scene))?"
 )
-_VERDICT = re.compile(r"answer|response|result|output|value|status|state|verdict|prediction|match")  # of a thing, if it is a flag
+_VERDICT = re.compile(
+    r"answer|response|result|output|value|status|state|verdict|prediction|match"
+)  # of a thing, if it is a flag
 _ASIDE = re.compile(
     r"^not?_|_not_|absent|missing|exclud|denied"
     r"|reason|explanation|thought|think|rationale|analysis|note|comment|descri|detail"
@@ -75,6 +77,7 @@ def _said(value: Any) -> Iterator[str]:
 
 def _fields(value: dict[Any, Any]) -> Iterator[str]:
     """The field of an object that is named like an answer, or else all that are no aside; the names of flags that are set."""
+    value = {name: _presence(item) for name, item in value.items()}
     named = {str(name).lower(): item for name, item in value.items()}
     if named and all(isinstance(item, (bool, int, float)) or str(item).lower() in FLAGS for item in named.values()):
         yield from (str(name) for name, item in value.items() if _flag(item) and name not in _ANSWERED)
@@ -86,6 +89,12 @@ def _fields(value: dict[Any, Any]) -> Iterator[str]:
     answers = [named[name] for name in _ANSWERED if name in named]
     for item in answers[:1] or [item for name, item in named.items() if not _ASIDE.search(name)]:
         yield from _said(item)
+
+
+def _presence(item: Any) -> Any:
+    """The flag in an object that only says whether a thing is there, and how surely."""
+    flags = [flag for name, flag in item.items() if _THERE.fullmatch(str(name).lower())] if isinstance(item, dict) else []
+    return flags[0] if flags and not any(str(name).lower() in _THINGS for name in item) else item
 
 
 def _flag(item: Any) -> bool:

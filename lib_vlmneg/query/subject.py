@@ -35,8 +35,12 @@ _SCENE = re.compile(  # a sentence that only says when it is
     rf"(?:it(?:'s| is| was)|the (?:time|season|weather|hour|sky|air) is|(?:early|late|mid)[ -](?!\w+ed\b))"
     rf"[^,]*?\b{either(english('moments'))}(?=\s*$|,|\s(?:in|on|at|and|over|of|with|when|by|near|outside|inside)\b).*"
 )
-_STYLED = re.compile(r"\s+(?:in|after) (?:the|a) (?:style|manner|spirit) of [\w'. -]{1,40}?(?=\s+(?:of|showing|depicting|featuring)\s)")
-_FAR = re.compile(rf"(?:deep|high|far|low|somewhere|just|right|once|out|up|down|halfway|late|early|long ago)\s+{either(english('places'))}\s")
+_STYLED = re.compile(
+    r"\s+(?:in|after) (?:the|a) (?:style|manner|spirit) of [\w'. -]{1,40}?(?=\s+(?:of|showing|depicting|featuring)\s)"
+)
+_FAR = re.compile(
+    rf"(?:deep|high|far|low|somewhere|just|right|once|out|up|down|halfway|late|early|long ago)\s+{either(english('places'))}\s"
+)
 _OF = r"(?:of|showing|depicting|featuring|shows?|depicts?|features|captures|portrays)"
 _COUNT = re.compile(rf"^(?:\d+\+?|{either(english('counts'))})\s+(?=\S)")
 _GIRLS = re.compile(rf"^\d+\+?(?={either(english('counted'))}\b)")

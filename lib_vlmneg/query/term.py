@@ -68,7 +68,9 @@ def _no_part() -> re.Pattern[str]:
 @cache
 def _when() -> re.Pattern[str]:
     """When a picture was taken; in a sentence alone, for it may be of a name: "starry night"."""
-    return re.compile(rf"(?<=\w) (?:at|during|in|by) (?:the )?(?:\w+ )?{either(english('times'))}\b.*")
+    return re.compile(
+        rf"(?<=\w) (?:at|during|in|by) (?:the )?(?:\w+ )?{either(english('times'))}\b.*|(?<=\w) {patterns('posed')[0]}$"
+    )
 
 
 @cache

@@ -38,7 +38,7 @@ _ITEM = re.compile(r"\\item\b\s*(?:\[[^\[\]]*\])?")
 _HEAD = re.compile(r"<th\b[^<>]*>.*?</th>|<thead\b.*?</thead>", re.IGNORECASE | re.DOTALL)
 _CELL = re.compile(r"</td>(?=\s*<td)", re.IGNORECASE)
 _NEXT_TURN = re.compile(
-    r"(?<=\S)(?:\s*\n\s*|\s*<[^<>]{1,30}>\s*)(?:[#*\[]*\s*)(?:user|human|question|q|instruction|you)\s*[\]*]*\s*:.*"
+    r"(?<=\S)(?:\s*\n\s*[#*\[]*\s*|\s*<[^<>]{1,30}>\s*|\s*#{2,}\s*)(?:user|human|question|q|instruction|you)\s*[\]*]*\s*:.*"
     r"|(?<=\S)\s*(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|</s>)\s*<(?!/)[^<>]{1,30}>\s*(?:user|human)\b.*",
     re.IGNORECASE | re.DOTALL,
 )  # a model that goes on and asks itself
