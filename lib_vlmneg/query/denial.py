@@ -16,11 +16,12 @@ _TURN = re.compile(
     r"|\s[\u2013\u2014-]+\s(?=(?:an?|the|it|this|that|these|there|just|only|he|she|they)\b)|\u2014(?=(?:an?|the|it|just)\b)"
 )
 _SAYS = rf"(?:{either(english('verbs', 'says'))}|\w+n't)"
-_CLAUSE = rf"(?:also |it's |he|she|it|they|there|this|that|these|we|i|you|one|(?:an?|the|his|her|its|their|some) (?:[\w-]+ ){{1,4}}{_SAYS})\b"
+_WHO = "(?:he|she|it|they|there|this|that|these|we|i|you|one)"
+_CLAUSE = rf"(?:also |it's |{_WHO}|(?:an?|the|his|her|its|their|some) (?:[\w-]+ ){{1,4}}{_SAYS})\b"
 _ALTHOUGH = re.compile(  # the turn is at its comma
     r"^(\s*(?:although|though|even though|while)\b[^,]*),"
     rf"|^(\s*(?:instead of|rather than|without|in place of|unlike|far from|contrary to)\b[^,]*),(?=\s*{_CLAUSE})"
-    rf"|^(\s*(?:instead of|rather than|in place of|unlike) (?:an?|the) [\w-]+)(?= (?:he|she|it|they|there|this|we|i|you|one)\b)"
+    rf"|^(\s*(?:instead of|rather than|in place of|unlike) (?:an?|the) [\w-]+)(?= {_WHO}\b)"
 )
 _PART = re.compile(rf"([/|&+{COMMAS}]|\b(?:and|or|nor|plus|as well as)\b)")
 
@@ -73,9 +74,7 @@ _SO_IS = re.compile(r"\s*(?:and )?(?:so|as|likewise|neither|nor) (?:is|are|was|w
 # a verdict behind a thing: "gun: yes", "gun (none)"
 _END = r"\s*[)\].!:]*\s*"
 _YES = re.compile(rf"(.*?)\s*(?:[-{DASHES}:=(\[]|\?|->|=>)+\s*(?:yes|true|present|visible|1|positive|detected|found){_END}")
-_NO = re.compile(
-    rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not (?:present|there|visible|found|detected|seen|shown)|nope|nowhere|missing|false|absent|0|negative|n/a){_END}$"
-)
+_NO = re.compile(rf"[-{DASHES}:=(\[?>]\s*(?:no|none|not {_THERE}|nope|nowhere|missing|false|absent|0|negative|n/a){_END}$")
 
 
 def affirmed(text: str, places: bool = False) -> list[str]:

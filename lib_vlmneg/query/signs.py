@@ -6,7 +6,10 @@ import re
 import unicodedata
 
 DASHES = "\u2013\u2014"
-DOTS = "\u2022\u00b7\u25aa\u25e6\u2023\u25cf\u25cb\u25a0\u25a1\u25c6\u25c7\u25ba\u25b6\u25b8\u2605\u2606\u27a4\u2726\u2756\u2043"  # before a row of a list
+# round, square and pointed, and stars: before a row of a list
+DOTS = (
+    "\u2022\u00b7\u25aa\u25e6\u2023\u25cf\u25cb\u25a0\u25a1\u25c6\u25c7\u25ba\u25b6\u25b8\u2605\u2606\u27a4\u2726\u2756\u2043"
+)
 TICKS = "\u2713\u2714\u2705\u2611\u25c9"
 CROSSES = "\u2717\u2718\u274c\u2715\u2716\u00d7\u2610\u26d4\U0001f6ab"
 NUMBERS = "\u2460-\u249b\u24b6-\u24ff\u2776-\u2793\U0001f51f"  # within circles, brackets or before a full stop

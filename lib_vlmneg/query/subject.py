@@ -26,9 +26,9 @@ _THERE = re.compile(
     r"^(?:there's|there (?:is|are|was|were|stands?|lies|sits)|here (?:is|are)|this is|these are|it's|it is|we see|you see"
     r"|the (?:image|picture|photo|scene) (?:shows|depicts|features)"
     r"|(?:on|in|at|under|over) (?:the|a|an) [\w ]+?,? (?:there (?:is|are)|stands|sits|lies)"
-    r"|(?:the |its |our )?(?:main )?(?:subject|focus|focal point|protagonist|hero|main character|center of attention|centerpiece)"
+    r"|(?:the |its |our )?(?:main )?(?:subject|focus|focal point|protagonist|hero|main character|centerpiece)"
     r"(?: of (?:the|this) (?:image|picture|photo|scene|painting|shot))?(?: is(?: on)?| :|:)"
-    r"|(?:the|this) (?:image|picture|photo|scene|painting|shot|illustration) (?:is of|is about|centers on|centres on|focuses on)"
+    r"|(?:the|this) (?:image|picture|photo|scene|painting|shot|illustration) (?:is of|is about|(?:centers|centres|focuses) on)"
     r"|featuring|depicting|showing|subject|of)\s+"
 )
 _SCENE = re.compile(  # a sentence that only says when it is

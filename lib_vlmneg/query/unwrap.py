@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 )
 _BREAK = re.compile(
     r"<\s*(?:br|/p|/li|/tr)\s*/?>"
-    r"|(?:\s*<(?:loc|seg)_?\d+>)+|</(?:ref|box|quad|p|od)>|<\|(?:object_ref_end|box_end|quad_end|det_end)\|>"  # behind a thing: where it is
+    r"|(?:\s*<(?:loc|seg)_?\d+>)+|</(?:ref|box|quad|p|od)>|<\|(?:object_ref_end|box_end|quad_end|det_end)\|>"
     r"|\\(?:begin|end)\s*\{[^{}]*\}|\\hline|\\\\(?=\s)",  # LaTeX
     re.IGNORECASE,
 )
