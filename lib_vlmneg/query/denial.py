@@ -12,7 +12,7 @@ _SENTENCE = re.compile(rf"(?<!\d)\.(?!\d)|(?<=\d)\.(?=\s|$)|[;!?\n{STOPS}{QUESTI
 _TURN = re.compile(
     rf"\b(?:{either(english('turns'))}|rather(?! than)|instead(?! of))\b"
     r"|,\s*(?:just|only|merely)\b|\b(?:just|only)(?= (?:an?|the|some|one|two)\b|:)"
-    r"|但是|但|而是|只有|只是|(?<=[,，])是"  # Chinese for "but", "only", "it is"
+    r"|但是|但|而是|只有|只是|(?<=,)是"  # Chinese for "but", "only", "it is"
     r"|\s[\u2013\u2014-]+\s(?=(?:an?|the|it|this|that|these|there|just|only|he|she|they)\b)|\u2014(?=(?:an?|the|it|just)\b)"
 )
 _SAYS = rf"(?:{either(english('verbs', 'says'))}|\w+n't)"
@@ -34,7 +34,7 @@ _TICKED, _UNTICKED = (
     re.compile(rf"[\[(]\s?(?:[x*]|[{TICKS}])\ufe0f?\s?[\])](?!\w)"),
     re.compile(rf"\[\s*\]|\(\s+\)|\[\s?[{CROSSES}]\s?\]"),
 )
-_NOBODY = re.compile(r"\b(?:nobody|no[ -]one) (?:[\w-]+ ){1,3}(?=(?:the|his|her|their) [\w ]+ (?:that|which|lying|on|in|at)\b)")
+_NOBODY = re.compile(r"\b(?:nobody|no[ -]one) (?:[\w-]+ ){1,3}(?=(?:the|his|her|their) [\w ]+ (?:that|which|on|in|at)\b)")
 _NOT_BUT = re.compile(
     r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)"
 )
