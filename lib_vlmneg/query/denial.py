@@ -36,7 +36,8 @@ _TICKED, _UNTICKED = (
 )
 _NOBODY = re.compile(r"\b(?:nobody|no[ -]one) (?:[\w-]+ ){1,3}(?=(?:the|his|her|their) [\w ]+ (?:that|which|on|in|at)\b)")
 _NOT_BUT = re.compile(
-    r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)"
+    r"[^\s,、。]{1,20}?(?:ではなく|じゃなく|でなく|の代わりに)て?[,、]?"
+    r"|[^\s,]{1,20}(?:은|는|이|가)? ?(?:아니라|아니고|없고|대신)"
 )
 _MISTAKEN = re.compile(
     r"\bbut (?:it|that|this|they)(?:'s| is| are|'re) not(?: actually| really| an?| any| real| the)*"
