@@ -34,6 +34,7 @@ _BREAK = re.compile(
     r"|\\(?:begin|end)\s*\{[^{}]*\}|\\hline|\\\\(?=\s)",  # LaTeX
     re.IGNORECASE,
 )
+_PLACES = re.compile(r"<(box|quad)>.*?</\1>|<\|(box|quad)_start\|>.*?<\|\2_end\|>", re.DOTALL)  # coordinates
 _ITEM = re.compile(r"\\item\b\s*(?:\[[^\[\]]*\])?")
 _HEAD = re.compile(r"<th\b[^<>]*>.*?</th>|<thead\b.*?</thead>", re.IGNORECASE | re.DOTALL)
 _CELL = re.compile(r"</td>(?=\s*<td)", re.IGNORECASE)
@@ -83,7 +84,7 @@ def unwrapped(raw: str) -> str:
     text = _SAID_THINKING.sub("", _UNUSED.sub(_unused, _channel(raw[:LONGEST])))
     text = _turn(_ECHO.sub("", _without(text, lines("thoughts"))))
     text = _within(text, lines("answer_marks"))
-    text = _ITEM.sub("\n- ", _BREAK.sub("\n", _CELL.sub(" | ", _HEAD.sub(" ", text))))
+    text = _ITEM.sub("\n- ", _BREAK.sub("\n", _CELL.sub(" | ", _HEAD.sub(" ", _PLACES.sub("\n", text)))))
     text = _ROLE.split(_TOKEN.sub(" ", _TAG.sub(" ", text)))[-1].strip()
     if boxes := _BOXED.findall(text):
         text = boxes[-1]
