@@ -18,7 +18,7 @@ from ..settings import Settings
 
 PLAIN, STATIC = "plain", "static list"
 BATCH = 32
-SIZES = {"quick": (4, 2, 2), "small": (32, 8, 8), "full": (256, 96, 32)}  # pictures: plain and default, presets, other runs
+SIZES = {"quick": (4, 2, 2), "small": (64, 8, 8), "full": (256, 96, 32)}  # pictures: plain and default, presets, other runs
 LISTED = 3  # the kinds of the static list: the usual ones, as somebody would type who has seen a few pictures
 STEPS, GUIDANCE, SAMPLER = 28, 4.5, "euler a"
 

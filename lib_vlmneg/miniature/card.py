@@ -131,8 +131,9 @@ The pictures are composed from Microsoft's Fluent Emoji (MIT licence), by way of
 `@lobehub/fluent-emoji-flat` 1.1.0 (MIT). The weights are under this repository's licence, Apache-2.0.
 
 `python -m lib_vlmneg.miniature.train` trains everything from a seed. These weights began with those of commit 3a2693e (24
-kinds, one unsafe thing), by `--start FOLDER`, and went on for 3350 steps of 24 pictures of the U-Net, about an hour and a half
-on two cores; the autoencoders went on in the first 1150 of these alone.
+kinds, one unsafe thing), by `--start FOLDER`, and went on three times, for 1150, 2200 and 4000 steps of 24 pictures of the
+U-Net, the last on scenes of seed 1; the autoencoders went on in the first 1150 of these alone. The last took an hour and a
+half on two cores that have bfloat16 and had other things to do.
 
 What is odd on purpose: asked for a category, the kinds come with a skewed prior ({prior}; {novel_share} are
 hybrids of two kinds or shapes that have no name; likewise the others), so that there is a cliche to be pushed away from. A
