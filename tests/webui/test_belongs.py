@@ -42,7 +42,11 @@ def test_each_prompt_of_a_file_has_its_own_note_and_timeline(server):
     lines = ['"a photo of a pet" --cfg_scale 1', '"a photo of a pet" --seed 12', '"a photo of a fruit" --seed 12']
     asked = "\n".join(f"--prompt {line}" for line in lines)
     extra = [False] if server.forge else []
-    change = {"script_name": "Prompts from file or textbox", "script_args": [False, False, "start", asked, *extra]}
+    change = {
+        "prompt": "",
+        "script_name": "Prompts from file or textbox",
+        "script_args": [False, False, "start", asked, *extra],
+    }
     texts = server.guided(changes=change).info["infotexts"][-3:]
     assert ["the CFG scale is 1" in (field(text, "note") or "") for text in texts] == [True, False, False]
     alone = [server.guided(changes={"seed": 12, "prompt": f"a photo of a {kind}"}).timelines[0] for kind in ("pet", "fruit")]
