@@ -81,7 +81,7 @@ class _Eye:
     """The oracle, asked as the training asks."""
 
     def __init__(self, folder: Path):
-        self._oracle = load_oracle(str(folder))
+        self._oracle = load_oracle(str(folder), dtype="float32")  # as it was trained, whatever the processor
 
     def accuracy(self, pictures: torch.Tensor, scenes: list, rng: random.Random) -> float:
         return vqa.accuracy(self._oracle.model, self._oracle.tokenizer, pictures, scenes, rng)

@@ -192,6 +192,10 @@ def test_img2img_and_inpainting(server, before, sampler, masked):
         ({"enabled": True, "replay": ["1:dog"]}, "timeline: '1:dog' is not like 1:+dog"),
         ({"enabled": True, "oracle": "miniature", "decode": "tiny"}, "decode: 'tiny' is not to be had"),
         ({"enabled": "maybe"}, "enabled: 'maybe' is not true or false"),
+        (
+            {"enabled": True, "oracle": "miniature", "passes": "hires"},
+            "passes: only the hires pass is to be guided, and there is none",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_and_the_picture_still_comes(server, before, ours, said):

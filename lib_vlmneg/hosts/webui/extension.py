@@ -87,7 +87,11 @@ class Extension:
             return
         setattr(p, ATTRIBUTE, None)
         self.oracles.touch()
-        p.extra_generation_params.update(generation.written())
+        if not generation.passes and host.NOTE not in p.extra_generation_params:  # PLMS with one step
+            host.say(p, "the sampler has not called the model once, so nothing was asked")
+        for key, said in generation.written().items():
+            p.extra_generation_params.pop(key, None)
+            p.extra_generation_params.update({key: said} if said else {})
         history.complete(processed)
         folder = chosen(FOLDER, "").strip()
         if folder or generation.settings.previews:
@@ -118,7 +122,9 @@ class Extension:
         settings = prefixed(settings, vocabulary)
         generation = Generation(p, settings, None, vocabulary)
         idle = [generation.idle(hires) for hires in generation.wanted()]
-        if idle and all(idle):
+        if not idle:
+            raise InputError("passes: only the hires pass is to be guided, and there is none; choose both, or hires fix")
+        if all(idle):
             raise InputError(idle[0])
         if settings.asks and not replayed:
             check_steps(settings, host.longest_pass(p))

@@ -105,9 +105,11 @@ class Generation:
         return {key: asked(tell) for key, tell in self._reports().items()}
 
     def written(self) -> dict[str, list[str]]:
-        """The same in the end, for every picture: a function would be null in the API's info."""
+        """The same in the end, for every picture: a function would be null in the API's info. [] for what is of no picture."""
         numbers = range(len(self.p.all_prompts))
-        return {key: [tell(number) or "" for number in numbers] for key, tell in self._reports().items()}
+        found = {key: [tell(number) for number in numbers] for key, tell in self._reports().items()}
+        nothing = dict.fromkeys((TIMELINE, FOUND), NO_TERMS)
+        return {key: [said or nothing.get(key, "") for said in all_] if any(all_) else [] for key, all_ in found.items()}
 
     def compact(self, number: int) -> str | None:
         """The terms of picture `number` of this generation, pass by pass; None before it was drawn."""
