@@ -226,6 +226,32 @@ def test_steps_that_are_none_are_said_and_the_plain_picture_comes(server, before
     assert said in drawn.note and drawn.pixels == before
 
 
+@pytest.mark.parametrize(
+    ("replay", "acts", "said"),
+    [
+        (["1:+dog", "2:+cat"], ["1:+dog"], "timeline: 2 are given for 1; what has no place here is left out"),
+        (
+            ["1:+dog / 0:+cat"],
+            ["1:+dog"],
+            "timeline: one has a part for a pass that is not there; what has no place here is left out",
+        ),
+        (["1:+dog|6:+cat"], ["1:+dog"], "timeline: step 6 is past the end of the run; what has no place here is left out"),
+        (["6:+dog"], ["none"], "timeline: step 6 is past the end of the run; what has no place here is left out"),
+    ],
+)
+def test_what_a_timeline_has_no_place_for_is_said_and_not_recorded(server, before, replay, acts, said):
+    drawn = server.guided(replay=replay)
+    assert (drawn.timelines, drawn.note) == (acts, said)
+    assert (drawn.pixels == before) is (acts == ["none"])
+
+
+@pytest.mark.parametrize("push", ["vsf", "nag", "nasa"])
+def test_at_cfg_0_no_push_inside_attention_acts_and_the_note_says_so(server, push):
+    drawn = server.guided(changes={"cfg_scale": 0}, push=push)
+    assert drawn.timelines is None and drawn.note.startswith("the CFG scale is 0, where the prompt does not act")
+    assert drawn.pixels == server.draw(cfg_scale=0).pixels
+
+
 ASKING = {"enabled": True, "oracle": "miniature", "questions": ["auto"]}
 
 

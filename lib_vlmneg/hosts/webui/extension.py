@@ -132,6 +132,8 @@ class Extension:
         generation.check = self._check(p, settings)
         written = {REPLAYED: "True"} if replayed else {}
         p.extra_generation_params.update(settings.to_infotext() | written | generation.infotext())
+        if said := generation.misfit():
+            host.say(p, said)
         if reason := generation.composed():
             p.extra_generation_params.pop(TIMELINE, None)  # of a replay
             host.say(p, reason)

@@ -73,7 +73,9 @@ class Generation:
 
     def idle(self, hires: bool, sigma: float | None = None) -> str | None:
         """Why nothing could act in this pass, whatever is found; None where something can."""
-        return host.pass_without_uncond(self.p, hires, sigma) if PUSHES[self.settings.push].needs_uncond else None
+        if PUSHES[self.settings.push].needs_uncond:
+            return host.pass_without_uncond(self.p, hires, sigma)
+        return host.pass_without_cond(self.p, hires) if self.settings.inside else None
 
     def composed(self) -> str | None:
         """Why no timeline could draw these pictures again; None where one can."""
@@ -82,6 +84,29 @@ class Generation:
         if host.upscales(self.p) and len(self._source()) > 1:
             return "the picture to upscale has had a hires pass before, and no timeline replays two; none is written"
         return None
+
+    def misfit(self) -> str | None:
+        """What of the timelines to replay has no place in this generation; None where all has."""
+        pictures, there = self.p.n_iter * self.p.batch_size, 1 + bool(getattr(self.p, "enable_hr", False))
+        left = []
+        if len(self._replay) > pictures:
+            left.append(f"{len(self._replay)} are given for {pictures}")
+        if any(len(passes) > there for passes in self._replay):
+            left.append("one has a part for a pass that is not there")
+        late = [
+            step
+            for passes in self._replay
+            for steps, each in zip(self._steps(), passes)
+            for step in each.changes
+            if step >= steps
+        ]
+        if late:
+            left.append(f"step {late[0]} is past the end of the run")
+        return f"timeline: {', '.join(left)}; what has no place here is left out" if left else None
+
+    def _steps(self) -> tuple[int, int]:
+        """How many steps the first and the hires pass have at the most."""
+        return self.p.steps, getattr(self.p, "hr_second_pass_steps", 0) or self.p.steps
 
     def last(self, number: int) -> tuple[Generation, int]:
         """The generation that drew picture `number` in the end, and its number there."""
@@ -194,7 +219,8 @@ class Generation:
         first = iteration * self.p.batch_size
         numbers = range(first, first + len(host.texts_of(self.p)[0]))
         chosen = [self._replay[0] if len(self._replay) == 1 else self._replay[number] for number in numbers]
-        return [Timeline(passes[hires].changes) if hires < len(passes) else Timeline() for passes in chosen]
+        steps, found = self._steps()[hires], [passes[hires] if hires < len(passes) else Timeline() for passes in chosen]
+        return [Timeline({step: terms for step, terms in each.changes.items() if step < steps}) for each in found]
 
     def _carried(self, iteration: int, hires: bool) -> list[tuple[str, ...]]:
         """What a pass begins with: the terms of the pass before it, image by image, or of the picture that it starts from."""

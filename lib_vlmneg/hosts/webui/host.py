@@ -79,6 +79,15 @@ def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str 
     return None
 
 
+def pass_without_cond(p: Any, hires: bool) -> str | None:
+    """Why no call of a pass uses the prompt, which is what a push inside attention acts on; None where some do."""
+    return (
+        "the CFG scale is 0, where the prompt does not act and so no push on it; set it to 1 or above"
+        if not cfg_of(p, hires)
+        else None
+    )
+
+
 def uncond_unused(params: Any, p: Any) -> str | None:
     """Why this model call does not use its uncond; None where it does (cfg_denoiser.py:218, Forge's :190)."""
     denoiser, options = params.denoiser, shared.opts
