@@ -16,7 +16,7 @@ from ...query.vocabulary import Vocabulary
 from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, join_passes, split_passes
 from ...settings import INFOTEXT_PREFIX, Settings
 from ...sheet import contact_sheet
-from . import host
+from . import host, replay
 from .passes import PUSHES, Pass
 
 Tell = Callable[[int], "str | None"]  # from the number of a picture to what is written in its parameters
@@ -60,7 +60,9 @@ class Generation:
                 return self._give_up(hires, reason)
             try:
                 given = self.settings, self.oracle, self.vocabulary
-                current = self.passes[key] = Pass(self.p, params, *given, self._timelines(*key), self._carried(*key))
+                current = self.passes[key] = Pass(
+                    self.p, params, *given, replay.of_pass(self.p, self._replay, *key), self._carried(*key)
+                )
             except Exception as error:  # whatever it is, the picture is drawn without us
                 reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
                 return self._give_up(hires, reason)
@@ -87,26 +89,7 @@ class Generation:
 
     def misfit(self) -> str | None:
         """What of the timelines to replay has no place in this generation; None where all has."""
-        pictures, there = self.p.n_iter * self.p.batch_size, 1 + bool(getattr(self.p, "enable_hr", False))
-        left = []
-        if len(self._replay) > pictures:
-            left.append(f"{len(self._replay)} are given for {pictures}")
-        if any(len(passes) > there for passes in self._replay):
-            left.append("one has a part for a pass that is not there")
-        late = [
-            step
-            for passes in self._replay
-            for steps, each in zip(self._steps(), passes)
-            for step in each.changes
-            if step >= steps
-        ]
-        if late:
-            left.append(f"step {late[0]} is past the end of the run")
-        return f"timeline: {', '.join(left)}; what has no place here is left out" if left else None
-
-    def _steps(self) -> tuple[int, int]:
-        """How many steps the first and the hires pass have at the most."""
-        return self.p.steps, getattr(self.p, "hr_second_pass_steps", 0) or self.p.steps
+        return replay.misfit(self.p, self._replay)
 
     def last(self, number: int) -> tuple[Generation, int]:
         """The generation that drew picture `number` in the end, and its number there."""
@@ -211,16 +194,6 @@ class Generation:
         facts = {"version": __version__, "seeds": list(p.all_seeds), "steps": p.steps, "sampler": p.sampler_name}
         weights = getattr(getattr(p.sd_model, "sd_checkpoint_info", None), "sha256", None)  # None with --no-hashing
         return facts | {"cfg_scale": p.cfg_scale, "width": p.width, "height": p.height, "weights": weights}
-
-    def _timelines(self, iteration: int, hires: bool) -> list[Timeline]:
-        """What is replayed, one timeline an image; a single one serves all."""
-        if not self._replay:
-            return []
-        first = iteration * self.p.batch_size
-        numbers = range(first, first + len(host.texts_of(self.p)[0]))
-        chosen = [self._replay[0] if len(self._replay) == 1 else self._replay[number] for number in numbers]
-        steps, found = self._steps()[hires], [passes[hires] if hires < len(passes) else Timeline() for passes in chosen]
-        return [Timeline({step: terms for step, terms in each.changes.items() if step < steps}) for each in found]
 
     def _carried(self, iteration: int, hires: bool) -> list[tuple[str, ...]]:
         """What a pass begins with: the terms of the pass before it, image by image, or of the picture that it starts from."""
