@@ -19,7 +19,7 @@ def misfit(p: Any, replayed: Replayed) -> str | None:
         left.append(f"{len(replayed)} are given for {pictures}")
     if any(len(passes) > there for passes in replayed):
         left.append("one has a part for a pass that is not there")
-    late = [step for passes in replayed for steps, each in zip(_steps(p), passes) for step in each.changes if step >= steps]
+    late = [step for passes in replayed for steps, each in zip(_steps(p), passes) for step in _late(each, steps)]
     if late:
         left.append(f"step {late[0]} is past the end of the run")
     return f"timeline: {', '.join(left)}; what has no place here is left out" if left else None
@@ -33,7 +33,13 @@ def of_pass(p: Any, replayed: Replayed, iteration: int, hires: bool) -> list[Tim
     numbers = range(first, first + len(host.texts_of(p)[0]))
     pictures = [replayed[0] if len(replayed) == 1 else replayed[number] for number in numbers]
     found = [passes[hires] if hires < len(passes) else Timeline() for passes in pictures]
-    return [Timeline({step: terms for step, terms in each.changes.items() if step < steps}) for each in found]
+    return [Timeline({step: each.changes[step] for step in each.changes if step not in _late(each, steps)}) for each in found]
+
+
+def _late(timeline: Timeline, steps: int) -> list[int]:
+    """The changes behind the last of `steps`; at the very end terms may go, as `clear_at_stop` has it, and none come."""
+    late = [step for step in timeline.changes if step >= steps]
+    return [step for step in late if step > steps or set(timeline.at(step)) - set(timeline.at(step - 1))]
 
 
 def _steps(p: Any) -> tuple[int, int]:
