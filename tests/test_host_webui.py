@@ -1,13 +1,15 @@
 """What is asked of a WebUI and written to it, on stand-ins; the hosts themselves run in tests/webui."""
 
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 from fakes import within_a_host
 
 with within_a_host():
-    from lib_vlmneg.hosts.webui import history, host
+    from lib_vlmneg.hosts.webui import history, host, replay
+    from lib_vlmneg.record import split_passes
 
 PICTURE = "a pet\nNegative prompt: blurry\nSteps: 20, Seed: 7, Size: 64x64"
 
@@ -82,3 +84,28 @@ def test_where_the_host_writes_none_neither_do_we(last):
     last.write_text(PICTURE, encoding="utf8")
     history.complete(drawn(f"{PICTURE}, VLM Negative timeline: none"))
     assert last.read_text(encoding="utf8") == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "said"),
+    [
+        ("1:+dog", {1: ("dog",)}, None),
+        ("1:+dog|6:-dog", {1: ("dog",), 6: ()}, None),  # cleared at the very end
+        ("1:+dog|6:+cat", {1: ("dog",)}, "step 6 is past the end of the run"),
+        ("1:+dog|7:-dog", {1: ("dog",)}, "step 7 is past the end of the run"),
+        ("1:+dog / 0:+cat", {1: ("dog",)}, "one has a part for a pass that is not there"),
+    ],
+)
+def test_what_a_timeline_has_no_place_for_is_left_out_and_said(text, first, said):
+    p = SimpleNamespace(n_iter=1, batch_size=1, steps=6, prompts=["a pet"], negative_prompts=[""])
+    assert replay.of_pass(p, [split_passes(text)], 0, False)[0].changes == first
+    found = replay.misfit(p, [split_passes(text)])
+    assert found == (said and f"timeline: {said}; what has no place here is left out")
+
+
+def test_a_long_timeline_is_cut_in_no_time():
+    p = SimpleNamespace(n_iter=1, batch_size=1, steps=6, prompts=["a pet"], negative_prompts=[""])
+    long = [replay.Timeline({step: (f"term {step}",) for step in range(20_000)})]
+    begun = time.process_time()
+    assert len(replay.of_pass(p, [long], 0, False)[0].changes) == 6
+    assert replay.misfit(p, [long]) and time.process_time() - begun < 1

@@ -26,8 +26,7 @@ _SCORE = (
 _NUMBERS = re.compile(f"[{NUMBERS}]|\\d\ufe0f?\u20e3")
 _STARS = re.compile(r"^[ \t]*[*+][ \t]+", re.MULTILINE)
 _JUNK = re.compile(
-    r"<box>.*?</box>"
-    r"|\[(?=[^\]]*\d)[\d.,\s\[\]-]+\]|\(\d+,\s*\d+\)"  # a box as four numbers
+    r"\[(?=[^\]]*\d)[\d.,\s\[\]-]+\]|\(\d+,\s*\d+\)"  # a box as four numbers
     r"|\(\s*(?:\d*[.,]\d+|\d+\s*%)\s*\)"  # a score
     r"|:\s*-?\d+\.\d+(?=\))|<(?:lora|lyco|hypernet):[^>]*>"  # emphasis, and a network: an answer that imitates a prompt
     r"|data:\S+|(?:https?://|www\.)\S+|\S+@\S+\.\w+"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..presets import readable
 from ..settings import INFOTEXT_PREFIX, Settings
-from .accordion import shown
+from .accordion import ONE_PICTURES, shown
 
 logger = logging.getLogger(__name__)
 OURS = INFOTEXT_PREFIX + "enabled"
@@ -38,7 +38,7 @@ def paste_fields(components: Mapping[str, Any], img2img: bool = False) -> list[t
 
 def paste_names(components: Mapping[str, Any]) -> list[str]:
     """The host's `paste_field_names`, what is sent from tab to tab: all but the timeline, which belongs to one picture."""
-    return [_key(name) for name in components if name != "replay"]
+    return [_key(name) for name in components if name != ONE_PICTURES]
 
 
 def _key(name: str) -> str:
@@ -53,7 +53,7 @@ def _reader(name: str, img2img: bool) -> Callable[[Mapping[str, str]], Any]:
         if name in wrong:
             _warn(f"{wrong[name]}. This field of the pasted picture is left as it was.")
             return None
-        if name == "replay" and _of_img2img(infotext) != img2img:
+        if name == ONE_PICTURES and _of_img2img(infotext) != img2img:
             return ""  # what the other tab made starts from another picture, or from none
         return shown(name, settings)
 

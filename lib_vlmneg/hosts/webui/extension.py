@@ -90,8 +90,10 @@ class Extension:
         if not generation.passes and host.NOTE not in p.extra_generation_params:  # PLMS with one step
             host.say(p, "the sampler has not called the model once, so nothing was asked")
         for key, said in generation.written().items():
-            p.extra_generation_params.pop(key, None)
-            p.extra_generation_params.update({key: said} if said else {})
+            if said:
+                p.extra_generation_params[key] = said
+            else:
+                p.extra_generation_params.pop(key, None)
         history.complete(processed)
         folder = chosen(FOLDER, "").strip()
         if folder or generation.settings.previews:

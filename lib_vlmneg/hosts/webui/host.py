@@ -81,11 +81,9 @@ def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str 
 
 def pass_without_cond(p: Any, hires: bool) -> str | None:
     """Why no call of a pass uses the prompt, which is what a push inside attention acts on; None where some do."""
-    return (
-        "the CFG scale is 0, where the prompt does not act and so no push on it; set it to 1 or above"
-        if not cfg_of(p, hires)
-        else None
-    )
+    if cfg_of(p, hires):
+        return None
+    return "the CFG scale is 0, where the prompt does not act and so no push on it; set it to 1 or above"
 
 
 def uncond_unused(params: Any, p: Any) -> str | None:

@@ -33,7 +33,12 @@ def of_pass(p: Any, replayed: Replayed, iteration: int, hires: bool) -> list[Tim
     numbers = range(first, first + len(host.texts_of(p)[0]))
     pictures = [replayed[0] if len(replayed) == 1 else replayed[number] for number in numbers]
     found = [passes[hires] if hires < len(passes) else Timeline() for passes in pictures]
-    return [Timeline({step: each.changes[step] for step in each.changes if step not in _late(each, steps)}) for each in found]
+    return [_without(each, set(_late(each, steps))) for each in found]
+
+
+def _without(timeline: Timeline, steps: set[int]) -> Timeline:
+    """A timeline without its changes at these steps."""
+    return Timeline({step: terms for step, terms in timeline.changes.items() if step not in steps})
 
 
 def _late(timeline: Timeline, steps: int) -> list[int]:
