@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -66,6 +66,7 @@ class Guide:
             prompts=tuple(prompts),
             negatives=tuple(negatives),
             timelines=list(timelines) or [Timeline() for _ in prompts],
+            reached=[0] * len(prompts),
             oracle=oracle.name if oracle else "",
         )
         self._asking = asking(settings, oracle, vocabulary)
@@ -145,6 +146,35 @@ class Guide:
         except Exception as error:
             self._forget()
             self._fail(self.clock.step(call), error)
+
+    def reached(self, call: int, images: Iterable[int]) -> None:
+        """The host says which images had rows in this model call that read another text, theirs or beside theirs."""
+        for image in images:
+            self.record.reached[image] += 1
+
+    def withdrawn(self, call: int) -> None:
+        """The host says that no term acts from this model call on."""
+        step = self.clock.step(call)
+        for timeline in self.record.timelines:
+            acted = timeline.at(step - 1)
+            timeline.changes = {start: terms for start, terms in timeline.changes.items() if start < step}
+            if acted:
+                timeline.changes[step] = ()
+
+    def ended(self, reason: str = "") -> None:
+        """The pass is over: terms that reached no row of the model are no terms that acted, and that is a failure.
+
+        `reason` is why, where the host knows. A push of strength 0 is none.
+        """
+        if self.settings.push_scale == 0:
+            return
+        last = self.clock.steps - 1
+        for image, timeline in enumerate(self.record.timelines):
+            in_force = [terms for start, terms in timeline.changes.items() if terms and start <= last]
+            if in_force and not self.record.reached[image]:
+                timeline.changes.clear()
+                why = f": {reason}" if reason else ""
+                self._fail(last, InputError(f"the terms of picture {image + 1} reached no row of the model{why}"))
 
     def encoded(self, call: int, seconds: float) -> None:
         """The host says how long it took to encode the negative prompts of this call."""

@@ -13,7 +13,8 @@ from .presets import from_record
 from .settings import INFOTEXT_PREFIX
 
 SCHEMA = "vlm-negative-record"
-VERSION = 1
+VERSION = 2
+READ = (1, VERSION)
 TIMELINE = INFOTEXT_PREFIX + "timeline"
 FOUND = INFOTEXT_PREFIX + "found"
 REPLAYED = INFOTEXT_PREFIX + "replayed"
@@ -103,7 +104,8 @@ class Record:
     """One generation. `generation` is what the host says of it (seed, steps, size, model).
 
     `extra_calls` counts what a separate push had the model evaluate beside the host's own: the negative, and the null where
-    the host leaves it out, each for the whole batch. `note` is what the user should know, though nothing failed.
+    the host leaves it out, each for the whole batch. `reached` counts for each image the model calls in which a push gave its
+    rows another text; records of version 1 have none. `note` is what the user should know, though nothing failed.
     """
 
     settings: dict[str, Any]
@@ -115,6 +117,7 @@ class Record:
     events: list[Event] = field(default_factory=list)
     timings: list[Timing] = field(default_factory=list)
     extra_calls: int = 0
+    reached: list[int] = field(default_factory=list)
     failure: str | None = None
     note: str = ""
 
@@ -132,6 +135,7 @@ class Record:
             "events": [asdict(event) for event in self.events],
             "timings": [asdict(timing) for timing in self.timings],
             "extra_calls": self.extra_calls,
+            "reached": self.reached,
             "failure": self.failure,
             "note": self.note,
         }
@@ -146,7 +150,7 @@ class Record:
                 raise KeyError(body["schema"])
         except (ValueError, TypeError, KeyError):
             raise InputError(f"{name}: this is no record of ours; give a file that --record wrote") from None
-        if body.get("version") != VERSION:
+        if body.get("version") not in READ:
             raise InputError(
                 f"{name}: the record has version {body.get('version')}, this program reads {VERSION}; record it again"
             )
@@ -177,6 +181,7 @@ class Record:
             events=[Event(**{name: _tuples(value) for name, value in event.items()}) for event in body["events"]],
             timings=[Timing(**timing) for timing in body["timings"]],
             extra_calls=body.get("extra_calls", 0),  # older records have none
+            reached=list(body.get("reached", ())),
             failure=body["failure"],
             note=body.get("note", ""),
         )

@@ -55,7 +55,7 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from ..hosts.diffusers.run import check_guidance
+    from ..hosts.diffusers.arguments import check_guidance
     from ..hosts.diffusers.weights import other_weights, sha256
 
     writable("output_dir", options.output_dir)

@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...attention.negative import Negative
-from .families import Family
+from .encode import Encoder
+from .families.family import Family
 
 CLIP_LENGTH = 77
+Bare = tuple[Tensor, "Tensor | None"]  # embeds [n, D] and pooled [D']
 
 
-def encode_negative(pipe: Any, family: Family, texts: Sequence[str]) -> Negative | None:
-    """One text an image; an empty one pushes nothing. None if all are empty."""
-    encoded = {text: _encode(pipe, family, text) for text in dict.fromkeys(texts) if text.strip()}
-    found = [encoded.get(text, (None, None)) for text in texts]
-    return Negative.of([embeds for embeds, _ in found], [pooled for _, pooled in found])
+class BareEncoder:
+    """Encodes the texts of a push inside attention; an empty one is None, which pushes nothing."""
 
+    def __init__(self, pipe: Any, family: Family, encoder: Encoder):
+        self._pipe, self._family, self._encoder = pipe, family, encoder
+        self._kept: dict[str, Bare | None] = {}
 
-@torch.no_grad()
-def _encode(pipe: Any, family: Family, text: str) -> tuple[Tensor, Tensor | None]:
-    """Embeddings [n, D] and pooled text [D'].
+    def has(self, prompts: Sequence[str], number: int) -> bool:
+        """As push.Encoder."""
+        return all(prompt in self._kept for prompt in prompts)
 
-    A T5 lets padding change its words, so it must not see any; a CLIP reads from the left, so its padding can go afterwards.
-    """
-    clips, others = [], []
-    for name in ("tokenizer", "tokenizer_2", "tokenizer_3"):
-        tokenizer = getattr(pipe, name, None)
-        if tokenizer is not None:
+    def texts(self, prompts: Sequence[str], number: int) -> list[Bare | None]:
+        """As push.Encoder."""
+        kept = {prompt: bare for prompt, bare in self._kept.items() if prompt in prompts}
+        self._kept = kept | {prompt: self._bare(prompt) for prompt in dict.fromkeys(prompts) if prompt not in kept}
+        return [self._kept[prompt] for prompt in prompts]
+
+    def _bare(self, prompt: str) -> Bare | None:
+        """A T5 lets padding change its words, so it must not see any; a CLIP reads from the left, so its can go afterwards."""
+        if not prompt.strip():
+            return None
+        family, clips, others = self._family, [], []
+        for tokenizer in self._tokenizers():
             kind = clips if type(tokenizer).__name__.startswith("CLIPTokenizer") else others
-            kind.append(len(tokenizer(text).input_ids))
-    accepted = inspect.signature(pipe.encode_prompt).parameters
-    wanted = {
-        "prompt": [text],
-        "prompt_2": None,
-        "prompt_3": None,
-        "device": pipe._execution_device,
-        "num_images_per_prompt": 1,
-        "do_classifier_free_guidance": False,
-        "max_sequence_length": min(max(others, default=0), accepted["max_sequence_length"].default) if others else None,
-    }
-    wanted = {name: value for name, value in wanted.items() if name in accepted and (others or name != "max_sequence_length")}
-    given = [tensor for tensor in pipe.encode_prompt(**wanted) if isinstance(tensor, Tensor)]
-    embeds = next(tensor for tensor in given if tensor.ndim == 3)[0]
-    pooled = next((tensor[0] for tensor in given if tensor.ndim == 2 and len(tensor) == 1), None)
-    if family.clip:
-        words = min(max(clips), CLIP_LENGTH)
-        embeds = torch.cat([embeds[:words], embeds[CLIP_LENGTH:]]) if family.t5 else embeds[:words]
-    return embeds, pooled
+            kind.append(tokenizer)
+        if family.reader.chunk:
+            return self._chunked(prompt, clips)
+        longest = max((len(tokenizer(prompt).input_ids) for tokenizer in others), default=0)
+        text = self._encoder.one(prompt, **({"max_sequence_length": min(longest, self._encoder.longest)} if others else {}))
+        embeds, pooled = self._parts(text)
+        if family.attention.clip:
+            embeds = torch.cat([embeds[: _words(prompt, clips)], embeds[CLIP_LENGTH:]])
+        return embeds, pooled
+
+    def _chunked(self, prompt: str, clips: Sequence[Any]) -> Bare:
+        chunks = self._encoder.chunks(prompt)
+        found = [self._parts(self._encoder.one(chunk)) for chunk in chunks]
+        bare = [embeds[: _words(chunk, clips)] for chunk, (embeds, _) in zip(chunks, found)]
+        return torch.cat(bare), found[0][1]
+
+    def _tokenizers(self) -> list[Any]:
+        found = (getattr(self._pipe, name, None) for name in ("tokenizer", "tokenizer_2", "tokenizer_3"))
+        return [tokenizer for tokenizer in found if tokenizer is not None]
+
+    def _parts(self, text: Any) -> Bare:
+        first, *others = (text[part.path] for part in self._family.parts)
+        return first, next((value for value in others if value is not None and value.ndim == 1), None)
+
+
+def _words(prompt: str, clips: Sequence[Any]) -> int:
+    """How many of a CLIP's tokens are not padding: start and end are not; of two CLIPs, where either has some."""
+    return min(max(len(tokenizer(prompt).input_ids) for tokenizer in clips), CLIP_LENGTH)

@@ -11,18 +11,19 @@ from torch import Tensor
 
 from ...decode import Decoder, choose, linear
 from ...devices import bfloat16, widened
+from .arguments import scale_of
 
 
 def decoder(pipe: Any, tiny: Any | None, wanted: str, height: int, width: int, input_side: int) -> Decoder:
     """The one that the settings want, for x0 as the scheduler has it; sizes are in pixels, `input_side` is the oracle's."""
-    latent_side = min(height, width) // pipe.vae_scale_factor
+    latent_side = min(height, width) // scale_of(pipe)
     chosen = choose(decoders(pipe, tiny), wanted, latent_side, input_side)
     return replace(chosen, run=lambda x0: chosen.run(_unpacked(pipe, x0, height, width)))
 
 
 def decoders(pipe: Any, tiny: Any | None) -> dict[str, Decoder]:
     """Full, small, linear and, with an AutoencoderTiny, tiny; all take latents [B, C, h, w] in the scheduler's scale."""
-    vae, scale = pipe.vae, pipe.vae_scale_factor
+    vae, scale = pipe.vae, scale_of(pipe)
     found = {
         "full": Decoder("full", scale, lambda x0: _decoded(vae, x0)),
         "small": Decoder("small", scale, lambda x0: _small(vae, x0)),
@@ -48,7 +49,10 @@ def _decoded(vae: Any, x0: Tensor) -> Tensor:
     """By the VAE. SDXL's overflows in float16, and says so in its config."""
     factor, offset = _scale(vae, x0)
     with widened(vae) if getattr(vae.config, "force_upcast", False) else nullcontext():
-        return vae.decode((x0 * factor + offset).to(vae.device, vae.dtype), return_dict=False)[0]
+        latents = (x0 * factor + offset).to(vae.device, vae.dtype)
+        if _has_frames(vae):
+            return vae.decode(latents.unsqueeze(2), return_dict=False)[0][:, :, 0]
+        return vae.decode(latents, return_dict=False)[0]
 
 
 def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,6 +69,11 @@ def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
     return factor / scaling, offset
 
 
+def _has_frames(vae: Any) -> bool:
+    """Whether it is a video's (Wan's, Qwen-Image's), with a dimension for the frames."""
+    return hasattr(vae.config, "temperal_downsample")
+
+
 def _is_tiny(vae: Any) -> bool:
     from diffusers import AutoencoderTiny
 
@@ -72,10 +81,10 @@ def _is_tiny(vae: Any) -> bool:
 
 
 def _unpacked(pipe: Any, x0: Tensor, height: int, width: int) -> Tensor:
-    """Flux and its like keep latents as a sequence of 2x2 patches."""
-    if x0.ndim != 3 or not hasattr(pipe, "_unpack_latents"):
-        return x0
-    return pipe._unpack_latents(x0, height, width, pipe.vae_scale_factor)
+    """As [B, C, h, w]: Flux and its like keep latents as a sequence of 2x2 patches, videos have frames."""
+    if x0.ndim == 3 and hasattr(pipe, "_unpack_latents"):
+        x0 = pipe._unpack_latents(x0, height, width, scale_of(pipe))
+    return x0[:, :, 0] if x0.ndim == 5 else x0
 
 
 @torch.no_grad()
@@ -84,9 +93,10 @@ def _fit_linear(vae: Any) -> Decoder:
     generator = torch.Generator().manual_seed(0)
     tiles = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
     picture = torch.nn.functional.interpolate(tiles, size=256, mode="nearest")
-    encoded = vae.encode(picture.to(vae.device, vae.dtype))
+    picture_in = picture.unsqueeze(2) if _has_frames(vae) else picture
+    encoded = vae.encode(picture_in.to(vae.device, vae.dtype))
     own = encoded.latents if _is_tiny(vae) else encoded.latent_dist.mode()
-    own = own.float().cpu()
+    own = (own[:, :, 0] if own.ndim == 5 else own).float().cpu()
     factor, offset = _scale(vae, own)
     latents = (own - offset) / factor
     seen = torch.nn.functional.interpolate(picture, size=latents.shape[-2:], mode="area")

@@ -1,27 +1,72 @@
-"""The U-Net or transformer of a pipeline."""
+"""The U-Net or transformer of a pipeline, and how a run gets in between its calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from torch import nn
 
+NAMES = ("unet", "transformer", "transformer_2")  # Wan 2.2 has one for each half of the noise
+Call = Callable[..., Any]
+
 
 def denoiser(pipe: Any) -> nn.Module:
     """As it was written: of one that torch.compile wrapped, what is inside."""
-    module = getattr(pipe, _name(pipe))
+    return written(getattr(pipe, _names(pipe)[0]))
+
+
+def written(module: nn.Module) -> nn.Module:
+    """What torch.compile has wrapped; the module itself where it has not."""
     return getattr(module, "_orig_mod", module)
+
+
+@contextmanager
+def between(pipe: Any, calls: Callable[[nn.Module, Call, tuple, dict[str, Any]], Any]) -> Iterator[None]:
+    """While entered, `calls(module, plain, args, kwargs)` answers each call of a denoiser; `plain` is what was there before.
+
+    It lies around whatever compiles, offloads or hooks the module, so that all of that stays as it is.
+    """
+    taken_off = []
+    try:
+        for name in _names(pipe):
+            taken_off.append(_put_on(getattr(pipe, name), calls))
+        yield
+    finally:
+        for take_off in reversed(taken_off):
+            take_off()
+
+
+def _put_on(module: nn.Module, calls: Callable[[nn.Module, Call, tuple, dict[str, Any]], Any]) -> Callable[[], None]:
+    """Puts `calls` around a module's outermost call, and gives what takes it off."""
+    name = "_compiled_call_impl" if getattr(module, "_compiled_call_impl", None) is not None else "forward"
+    before, plain = vars(module).get(name), getattr(module, name)
+    unwrapped = written(module)
+
+    @wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return calls(unwrapped, plain, args, kwargs)
+
+    setattr(module, name, call)
+
+    def take_off() -> None:
+        if before is None:
+            delattr(module, name)
+        else:
+            setattr(module, name, before)
+
+    return take_off
 
 
 @contextmanager
 def as_written(pipe: Any) -> Iterator[nn.Module]:
     """Gives the denoiser, which while entered runs uncompiled, whichever way it was compiled.
 
-    A graph that was compiled before does not see a hook that was put on since (skip_nnmodule_hook_guards of torch._dynamo).
+    A graph that was compiled before does not see what was put on its parts since (skip_nnmodule_hook_guards of torch._dynamo).
     """
-    name, module = _name(pipe), denoiser(pipe)
+    name, module = _names(pipe)[0], denoiser(pipe)
     given = getattr(pipe, name)
     compiled = {part: part._compiled_call_impl for part in module.modules() if getattr(part, "_compiled_call_impl", None)}
     if given is not module:
@@ -37,5 +82,5 @@ def as_written(pipe: Any) -> Iterator[nn.Module]:
             setattr(pipe, name, given)
 
 
-def _name(pipe: Any) -> str:
-    return "transformer" if getattr(pipe, "unet", None) is None else "unet"
+def _names(pipe: Any) -> list[str]:
+    return [name for name in NAMES if getattr(pipe, name, None) is not None]

@@ -1,0 +1,76 @@
+"""The calls of a pipeline's denoiser as ModelCalls, made as a push wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...push.call import ModelCall
+from ...push.push import Push, made
+from .attention import Reading
+from .evaluation import Evaluation
+from .families.family import Family
+from .inputs import bound, count_rows
+
+Change = Callable[[ModelCall], ModelCall]
+
+
+class Adapter:
+    """Stands between a pipeline and its denoiser for one run. It is told when the scheduler has taken a step.
+
+    `before` changes a call before the push sees it; `reading` is where texts are read inside attention.
+    """
+
+    def __init__(
+        self,
+        pipe: Any,
+        family: Family,
+        push: Push,
+        guidance_scale: float,
+        before: Change | None = None,
+        reading: Reading | None = None,
+    ):
+        self._family, self._push, self._before, self._reading = family, push, before, reading
+        self._images = len(push.guide.record.prompts)
+        self._guided = family.guides(pipe, guidance_scale)
+        self._pull = family.pull(guidance_scale) if self._guided else None
+        self._linear = lambda: family.is_linear(pipe)
+        self._step, self._nth = 0, 0
+
+    def step_ended(self) -> None:
+        """The scheduler has taken a step: the next call is of another."""
+        self._step, self._nth = self._step + 1, 0
+
+    def call(self, module: nn.Module, plain: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A call of the denoiser, with the push in it."""
+        nth, self._nth = self._nth, self._nth + 1
+        if self._push.off and self._before is None:
+            return plain(*args, **kwargs)
+        wanted = None
+        with self._push.guide.guarded(self._step):
+            inputs = bound(module, args, kwargs)
+            rows = self._family.rows(count_rows(inputs, self._family), self._images, nth, self._guided)
+            wanted = ModelCall(self._step, rows, self._pull)
+            wanted = self._before(wanted) if self._before else wanted
+        if wanted is None:
+            self._push.withdraw(self._step)
+            self._before = None
+            return plain(*args, **kwargs)
+        evaluation = Evaluation(self._family, module, plain, inputs, self._reading)
+        answers = made(self._push, wanted, evaluation.make)
+        self._push.guide.record.extra_calls += evaluation.extra
+        return evaluation.output(answers)
+
+    def plain(self, guided: Tensor) -> Tensor:
+        """Of what guidance predicted in this step that which the oracle is to see: without the push, where that can be told."""
+        taken = {image: self._push.taken(image) for image in range(self._images)}
+        if not any(each is not None for each in taken.values()) or not self._linear():
+            return guided
+        rows = [
+            row if taken[image] is None else row + self._family.sign * taken[image].reshape(row.shape)
+            for image, row in enumerate(guided)
+        ]
+        return torch.stack(rows)

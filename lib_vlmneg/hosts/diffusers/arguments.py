@@ -1,0 +1,107 @@
+"""What a pipeline is called with, and what of a request it cannot do."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ...errors import InputError
+from ...guidance.cfg import without_push
+from ...guidance.safree import Filter
+from ...settings import Settings
+from .denoiser import denoiser
+from .families import steered
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to draw. Image number k of the batch has the seed `seed` + k, and is the picture that it would be alone."""
+
+    prompt: str
+    negative_prompt: str = ""
+    model: str = "miniature"
+    seed: int = 0
+    steps: int = 28
+    guidance_scale: float = 4.5
+    height: int | None = None
+    width: int | None = None
+    batch: int = 1
+    distilled_guidance: float | None = None
+    max_sequence_length: int | None = None
+    safree: Filter | None = None
+
+
+def check_weight(settings: Settings) -> None:
+    """Raises InputError for emphasis, which no pipeline of diffusers reads: it would stand in the prompt as brackets."""
+    if settings.weight != 1:
+        raise InputError(f"weight: {settings.weight:g} is emphasis, which diffusers does not read; leave it at 1")
+
+
+def check_guidance(settings: Settings, guidance_scale: float) -> None:
+    """Raises InputError where no term could act at this scale, before anything is loaded or drawn."""
+    if settings.push == "cfg" and (does := without_push(guidance_scale)):
+        raise InputError(f"guidance_scale: at {guidance_scale:g} a negative prompt {does}; give more than 1, or another push")
+
+
+def check_push(pipe: Any, settings: Settings, guidance_scale: float) -> None:
+    """Raises InputError for what this pipeline cannot do, before it draws."""
+    family, name = steered(pipe), type(pipe).__name__
+    if settings.push == "cfg" and not family.guides(pipe, guidance_scale):
+        raise InputError(
+            f"guidance_scale: {name} does not evaluate a negative prompt at {guidance_scale:g}; give another scale, or another push"
+        )
+    if settings.inside and family.attention is None:
+        raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
+
+
+def arguments(pipe: Any, request: Request, height: int, width: int) -> dict[str, Any]:
+    """What the pipeline is called with. Raises InputError for what it does not take."""
+    accepted = inspect.signature(pipe.__call__).parameters
+    name = type(pipe).__name__
+    zeros = getattr(pipe.config, "force_zeros_for_empty_prompt", False)  # SDXL's null, where no negative prompt is given
+    found = {
+        "prompt": [request.prompt] * request.batch,
+        "negative_prompt": None if zeros and not request.negative_prompt else [request.negative_prompt] * request.batch,
+        "num_inference_steps": request.steps,
+        "height": height,
+        "width": width,
+        "num_frames": 1,
+        "generator": [torch.Generator("cpu").manual_seed(request.seed + index) for index in range(request.batch)],
+    }
+    true_cfg = "true_cfg_scale" in accepted
+    found["true_cfg_scale" if true_cfg else "guidance_scale"] = request.guidance_scale
+    if request.max_sequence_length is not None:
+        if "max_sequence_length" not in accepted:
+            raise InputError(f"max_sequence_length: {name} has none; leave it out")
+        found["max_sequence_length"] = request.max_sequence_length
+    if request.distilled_guidance is not None:
+        if not true_cfg:
+            raise InputError(f"distilled_guidance: {name} has none; leave it out")
+        found["guidance_scale"] = request.distilled_guidance
+    return {key: value for key, value in found.items() if key in accepted}
+
+
+def scale_of(pipe: Any) -> int:
+    """Pixels to a latent's side."""
+    return getattr(pipe, "vae_scale_factor", None) or pipe.vae_scale_factor_spatial
+
+
+def size(pipe: Any, request: Request) -> tuple[int, int]:
+    """Height and width in pixels, by default the model's own. Raises InputError."""
+    scale, accepted = scale_of(pipe), inspect.signature(pipe.__call__).parameters
+    divisor = scale * (2 if hasattr(pipe, "transformer") else 1)
+    own = getattr(pipe, "default_sample_size", None) or getattr(denoiser(pipe).config, "sample_size", None)
+    found = []
+    for name in ("height", "width"):
+        value = getattr(request, name)
+        if value is None:
+            value = own * scale if isinstance(own, int) else accepted[name].default or 1024
+        if value < divisor or value % divisor:
+            raise InputError(
+                f"{name}: {value} is not a positive multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"
+            )
+        found.append(value)
+    return found[0], found[1]

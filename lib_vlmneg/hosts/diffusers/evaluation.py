@@ -1,0 +1,90 @@
+"""One call of a denoiser made as a push wants it: with other texts, and once more for further ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...push.call import ModelCall
+from .attention import Reading, appended
+from .families.family import Family
+from .inputs import Inputs, Text, chosen_rows, groups, with_texts
+
+Wanted = Sequence["tuple[int, Text | None]"]  # rows of the call, and the text that each reads; None for its own
+
+
+class Evaluation:
+    """`plain` is the denoiser as the pipeline would have called it with `inputs`; `extra` counts what it was called beside."""
+
+    def __init__(
+        self, family: Family, module: nn.Module, plain: Callable[..., Any], inputs: Inputs, reading: Reading | None = None
+    ):
+        self._family, self._module, self._plain, self._inputs, self._reading = family, module, plain, inputs, reading
+        self._first: Any = None  # what the denoiser gave, as it gave it
+        self._answers: Tensor | None = None
+        self.extra = 0
+
+    def make(self, call: ModelCall) -> list[Tensor]:
+        """The call's own answers [rows, ...], then those of each `again`, in the order of its rows."""
+        found = [self._own(call)]
+        self.extra = 0
+        for number, texts in enumerate(call.extra):
+            with self._cached(number):
+                found.append(self._evaluated(list(texts.items())))
+            self.extra += 1
+        return found
+
+    def output(self, answers: Tensor) -> Any:
+        """What the pipeline is given: as the denoiser gave it, with these answers in it."""
+        first = self._first
+        if answers is self._answers:
+            return first
+        value = list(answers.unbind(0)) if isinstance(_answer(first), list) else answers
+        if isinstance(first, tuple):
+            return (value, *first[1:])
+        first.sample = value
+        return first
+
+    def _own(self, call: ModelCall) -> Tensor:
+        wanted = [(row, call.texts.get(row)) for row in range(len(call.rows))]
+        if not call.appended:
+            self._answers = self._evaluated(wanted)
+            return self._answers
+        inputs, text = appended(with_texts(self._inputs, self._family, call.texts), self._family, call.appended, call.method)
+        with self._reading.of(text):
+            self._answers = self._called(inputs)
+        return self._answers
+
+    def _evaluated(self, wanted: Wanted) -> Tensor:
+        """The answers to these rows; those whose texts are of another length in a call of their own, as they would be alone."""
+        parts = groups(self._inputs, self._family, wanted)
+        if len(parts) == 1:
+            return self._of_group(wanted)
+        found: dict[int, Tensor] = {}
+        for part in parts:
+            found |= zip(part, self._of_group([wanted[number] for number in part]).unbind(0))
+        return torch.stack([found[number] for number in range(len(wanted))])
+
+    def _of_group(self, wanted: Wanted) -> Tensor:
+        inputs = chosen_rows(self._inputs, self._family, [row for row, _ in wanted])
+        texts = {number: text for number, (_, text) in enumerate(wanted) if text is not None}
+        return self._called(with_texts(inputs, self._family, texts))
+
+    def _called(self, inputs: Inputs) -> Tensor:
+        output = self._plain(**inputs)
+        self._first = output if self._first is None else self._first
+        answer = _answer(output)
+        return torch.stack(answer) if isinstance(answer, list) else answer
+
+    def _cached(self, number: int) -> AbstractContextManager[Any]:
+        """What caches blocks keeps a state for each branch: this is one of its own."""
+        cached = getattr(self._module, "cache_context", None)
+        return cached(f"negative {number}") if cached else nullcontext()
+
+
+def _answer(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple) else output.sample

@@ -1,0 +1,43 @@
+"""The families that can be steered. A new one is a few lines of data in a file here, and its row in tests/test_families.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....errors import InputError
+from . import flux, padded, qwenimage, sd3, unet, zimage
+from .family import Family
+
+FAMILIES: dict[str, Family] = {
+    "SD1.5 and SD2": unet.STABLE_DIFFUSION,
+    "SDXL": unet.SDXL,
+    "Kolors": unet.KOLORS,
+    "SD3": sd3.SD3,
+    "Flux.1": flux.FLUX,
+    "Chroma": flux.CHROMA,
+    "Ovis-Image": flux.OVIS,
+    "Bria": flux.BRIA,
+    "Qwen-Image": qwenimage.QWEN_IMAGE,
+    "Z-Image": zimage.Z_IMAGE,
+    "Sana": padded.SANA,
+    "AuraFlow": padded.AURA_FLOW,
+    "CogView4": padded.COGVIEW4,
+    "Wan 2.1": padded.WAN,
+}
+
+
+def family_of(pipe: Any) -> Family | None:
+    """That of a pipeline or of the class that it derives from; None where it is not known."""
+    by_class = {name: family for family in FAMILIES.values() for name in family.pipelines}
+    return next((by_class[kind.__name__] for kind in type(pipe).__mro__ if kind.__name__ in by_class), None)
+
+
+def steered(pipe: Any) -> Family:
+    """The same. Raises InputError for a pipeline that nothing can act on."""
+    found = family_of(pipe)
+    if found is None:
+        raise InputError(
+            f"model: {type(pipe).__name__} is not among the pipelines that can be steered ({', '.join(FAMILIES)}); "
+            "draw without --question, or use another"
+        )
+    return found

@@ -1,0 +1,26 @@
+"""Families whose text has one length, padded: Sana (with a mask), AuraFlow, CogView4, Wan 2.1."""
+
+from __future__ import annotations
+
+from .family import N_P, P_THEN_N, Attention, Family, Part
+
+TEXT = Part("encoder_hidden_states", "prompt_embeds")
+BOTH = ("prompt_embeds", "negative_prompt_embeds")
+MASKED = ("prompt_embeds", "prompt_attention_mask", "negative_prompt_embeds", "negative_prompt_attention_mask")
+
+SANA = Family(
+    pipelines=("SanaPipeline",),
+    order=N_P,
+    parts=(TEXT, Part("encoder_attention_mask", "prompt_attention_mask")),
+    outputs=MASKED,
+)
+AURA_FLOW = Family(pipelines=("AuraFlowPipeline",), order=N_P, parts=(TEXT,), outputs=MASKED)
+COGVIEW4 = Family(pipelines=("CogView4Pipeline",), order=P_THEN_N, parts=(TEXT,), outputs=BOTH)
+WAN = Family(
+    pipelines=("WanPipeline",),
+    order=P_THEN_N,
+    parts=(TEXT,),
+    outputs=BOTH,
+    attention=Attention(t5=True),
+    strengths=lambda pipe: "wan",
+)

@@ -1,0 +1,45 @@
+"""U-Nets: Stable Diffusion 1 and 2, SDXL, Kolors. The text is read by cross-attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .family import N_P, Attention, Family, Part, Reader
+
+TEXT = Part("encoder_hidden_states", "prompt_embeds")
+POOLED = Part("added_cond_kwargs.text_embeds", "pooled_prompt_embeds")
+BOTH = ("prompt_embeds", "negative_prompt_embeds")
+FOUR = (*BOTH, "pooled_prompt_embeds", "negative_pooled_prompt_embeds")
+CLIP = Reader(chunk=75)
+
+
+def _strengths(pipe: Any) -> str:
+    return "sdxl" if pipe.unet.config.addition_embed_type == "text_time" else "sd15"
+
+
+STABLE_DIFFUSION = Family(
+    pipelines=("StableDiffusionPipeline", "StableDiffusionControlNetPipeline"),
+    order=N_P,
+    parts=(TEXT,),
+    outputs=BOTH,
+    reader=CLIP,
+    attention=Attention(clip=True),
+    strengths=_strengths,
+)
+SDXL = Family(
+    pipelines=("StableDiffusionXLPipeline", "StableDiffusionXLControlNetPipeline"),
+    order=N_P,
+    parts=(TEXT, POOLED),
+    outputs=FOUR,
+    reader=CLIP,
+    attention=Attention(clip=True),
+    strengths=_strengths,
+)
+KOLORS = Family(
+    pipelines=("KolorsPipeline",),
+    order=N_P,
+    parts=(TEXT, POOLED),
+    outputs=FOUR,
+    attention=Attention(t5=True),
+    strengths=_strengths,
+)

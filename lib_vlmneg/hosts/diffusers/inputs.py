@@ -1,0 +1,131 @@
+"""The inputs of a denoiser's call: its rows taken out, and what they read of a prompt put in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .families.family import Family, Part
+
+Inputs = dict[str, Any]  # by the names of the denoiser's forward
+Text = Mapping[str, Tensor | None]  # by path: a row's slice of each input that is made of the prompt
+
+
+def bound(module: nn.Module, args: tuple, kwargs: Mapping[str, Any]) -> Inputs:
+    """What a denoiser is called with, by name."""
+    names = inspect.signature(type(module).forward).parameters
+    return {**dict(zip(list(names)[1:], args)), **kwargs}
+
+
+def get(inputs: Mapping[str, Any], path: str) -> Any:
+    """The input at a path such as added_cond_kwargs.text_embeds; None where there is none."""
+    for name in path.split("."):
+        inputs = inputs.get(name) if inputs is not None else None
+    return inputs
+
+
+def put(inputs: Inputs, path: str, value: Any) -> Inputs:
+    """The inputs with another there; what was given stays as it is."""
+    name, _, rest = path.partition(".")
+    return {**inputs, name: put(inputs[name], rest, value) if rest else value}
+
+
+def count_rows(inputs: Inputs, family: Family) -> int:
+    """How many rows a call has."""
+    return len(get(inputs, family.parts[0].path))
+
+
+def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
+    """The inputs of these rows alone. What is as long as there are rows has one for each, unless the family shares it."""
+    count = count_rows(inputs, family)
+    if list(rows) == list(range(count)):
+        return inputs
+    return {name: value if name in family.shared else _of_rows(value, count, rows) for name, value in inputs.items()}
+
+
+def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
+    if isinstance(value, Tensor):
+        return _stacked_rows(value, rows) if value.ndim and len(value) == count else value
+    if isinstance(value, dict):
+        return {name: _of_rows(inner, count, rows) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        if len(value) == count and not _holds_rows(value, count):
+            return type(value)(value[row] for row in rows)
+        return type(value)(_of_rows(inner, count, rows) for inner in value)
+    return value
+
+
+def _holds_rows(value: Sequence[Any], count: int) -> bool:
+    """Whether each of a sequence has all rows (a ControlNet's residuals), and not one row each (Z-Image's texts)."""
+    return all(isinstance(inner, Tensor) and inner.ndim > 3 and len(inner) == count for inner in value)
+
+
+def _stacked_rows(value: Tensor, rows: Sequence[int]) -> Tensor:
+    """Without an index tensor, which would have to be brought to the device."""
+    first = rows[0]
+    if list(rows) == list(range(first, first + len(rows))):
+        return value[first : first + len(rows)]
+    return torch.stack([value[row] for row in rows])
+
+
+def with_texts(inputs: Inputs, family: Family, texts: Mapping[int, Text]) -> Inputs:
+    """The inputs with the texts of these rows in them; all rows must be of one shape, see `shape`."""
+    for part in family.parts if texts else ():
+        inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, count_rows(inputs, family)))
+    return inputs
+
+
+def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> Any:
+    if isinstance(own, list):
+        return [texts[row][part.path].to(value) if row in texts else value for row, value in enumerate(own)]
+    given = {row: text[part.path] for row, text in texts.items()}
+    if own is None or any(value is None for value in given.values()):
+        return None if len(texts) < count or None in given.values() else torch.stack([given[row] for row in range(count)])
+    rows = [_fitted(given[row], value, part).to(value.device, value.dtype) if row in given else value
+            for row, value in enumerate(own)]  # fmt: skip
+    return torch.stack(rows)
+
+
+def _fitted(text: Tensor, own: Tensor, part: Part) -> Tensor:
+    return torch.cat([text.to(own.device, own.dtype), own[len(text) :]]) if part.grows else text
+
+
+def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[Any, ...]:
+    """What must be the same of two rows for them to be in one call; of a row's own text where `text` is None."""
+    found = []
+    for part in family.parts:
+        own = get(inputs, part.path)
+        if isinstance(own, list):
+            continue
+        value = (own[row] if own is not None else None) if text is None else text[part.path]
+        found.append("own" if part.grows or value is None and own is None else None if value is None else tuple(value.shape))
+    return tuple(found)
+
+
+def groups(inputs: Inputs, family: Family, wanted: Sequence[tuple[int, Text | None]]) -> list[list[int]]:
+    """The places in `wanted` (rows, and the text that each reads) of those that can be in one call together."""
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for place, (row, text) in enumerate(wanted):
+        found.setdefault(shape(inputs, family, row, text), []).append(place)
+    return list(found.values())
+
+
+def text_of(outputs: Mapping[str, Any], family: Family, prefix: str) -> Text:
+    """A row's text out of what encode_prompt gave for one prompt."""
+    found = {part.path: outputs.get(prefix + part.name) for part in family.parts}
+    return {path: None if value is None else value[0] for path, value in found.items()}
+
+
+def joined_chunks(chunks: Sequence[Text], family: Family) -> Text:
+    """One text of several that were encoded apart, one behind the other; what is no sequence of tokens is the first's."""
+    first, *_ = chunks
+    if len(chunks) == 1:
+        return first
+    return {
+        path: torch.cat([chunk[path] for chunk in chunks]) if value is not None and value.ndim > 1 else value
+        for path, value in first.items()
+    }

@@ -1,0 +1,1 @@
+"""How the terms act on a call of the denoiser, whatever the host."""
