@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from .pieces import pieces
 from ...negatives import Room
 from .families.family import Family
 from .inputs import Text, joined_chunks, text_of
+from .pieces import pieces
 
 
 class Encoder:

@@ -102,7 +102,7 @@ def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[
         if isinstance(own, list):
             continue
         value = (own[row] if own is not None else None) if text is None else text[part.path]
-        found.append("own" if part.grows or value is None and own is None else None if value is None else tuple(value.shape))
+        found.append("own" if part.grows or (value is None and own is None) else None if value is None else tuple(value.shape))
     return tuple(found)
 
 

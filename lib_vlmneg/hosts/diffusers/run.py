@@ -28,7 +28,7 @@ from ...schedule import Clock, check_steps
 from ...settings import Settings
 from .adapter import Adapter
 from .arguments import Request, arguments, check_guidance, check_push, check_weight, size
-from .attention import Reading, attached
+from .attention import attached
 from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
 from .denoiser import between
@@ -85,7 +85,7 @@ def draw(
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     with ExitStack() as stack:
-        adapter = _adapter(pipe, family, guide, request, stack) if family and settings.enabled or request.safree else None
+        adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
         stack.enter_context(_watched(pipe, guide, adapter, decoder, save_x0))
         drawn = pipe(**given)
     guide.ended()
