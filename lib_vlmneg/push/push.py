@@ -64,22 +64,33 @@ def where(call: ModelCall, side: Side, differs: Sequence[bool]) -> list[int]:
     return [row for row in call.of(side) if differs[call.rows[row].image]]
 
 
+class Turn:
+    """One call in the hands of a push: `wanted` is what the host is to make of it."""
+
+    def __init__(self, push: Push, call: ModelCall):
+        self._push, self._call = push, call
+        self._answers = push.answers(call)
+        self.wanted = next(self._answers)
+
+    def over(self, answers: list[Tensor]) -> Tensor:
+        """Takes what the wanted call came to; gives the answers that the host goes on with."""
+        self.reached()
+        try:
+            self._answers.send(answers)
+        except StopIteration as over:
+            return over.value
+        raise RuntimeError(f"{type(self._push).__name__} asks for a second call")
+
+    def reached(self) -> None:
+        """Has the record count the images whose rows read another text."""
+        self._push.guide.reached(self._call.number, {row.image for row in self.wanted.changed_from(self._call)})
+
+
 def made(push: Push, call: ModelCall, make: Make) -> Tensor:
     """The answers of one call, with the push in it where nothing goes wrong."""
     if not push.off:
         with push.guide.guarded(call.number):
-            return _driven(push, call, make)
+            turn = Turn(push, call)
+            return turn.over(make(turn.wanted))
         push.withdraw(call.number)
     return make(call)[0]
-
-
-def _driven(push: Push, call: ModelCall, make: Make) -> Tensor:
-    steps = push.answers(call)
-    wanted = next(steps)
-    answers = make(wanted)
-    push.guide.reached(call.number, {row.image for row in wanted.changed_from(call)})
-    try:
-        steps.send(answers)
-    except StopIteration as over:
-        return over.value
-    raise RuntimeError(f"{type(push).__name__} asks for a second call")

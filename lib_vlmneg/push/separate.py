@@ -31,9 +31,8 @@ class Separate(Push):
         if call.number != self._number:
             self._number, self._taken = call.number, {}
         prompts = self.guide.negative_terms(call.number) if self._scale else None
-        rows = (
-            where(call, Side.UNCOND if call.pull else Side.COND, [bool(prompt) for prompt in prompts or ()]) if prompts else []
-        )
+        side = Side.UNCOND if call.pull else Side.COND
+        rows = where(call, side, [bool(prompt) for prompt in prompts]) if prompts else []
         if not rows:
             return (yield call)[0]
         negative = self.encoded(call, rows, prompts)

@@ -51,7 +51,7 @@ def check_push(pipe: Any, settings: Settings, guidance_scale: float) -> None:
     family, name = steered(pipe), type(pipe).__name__
     if settings.push == "cfg" and not family.guides(pipe, guidance_scale):
         raise InputError(
-            f"guidance_scale: {name} does not evaluate a negative prompt at {guidance_scale:g}; give another scale, or another push"
+            f"guidance_scale: {name} evaluates no negative prompt at {guidance_scale:g}; give another scale, or another push"
         )
     if settings.inside and family.attention is None:
         raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
