@@ -65,7 +65,7 @@ class Guide:
             settings=settings.to_dict(),
             prompts=tuple(prompts),
             negatives=tuple(negatives),
-            timelines=list(timelines) or [Timeline() for _ in prompts],
+            timelines=[Timeline(given.changes) for given in timelines] or [Timeline() for _ in prompts],
             reached=[0] * len(prompts),
             oracle=oracle.name if oracle else "",
         )

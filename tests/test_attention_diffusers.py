@@ -8,17 +8,19 @@ import pipelines
 import pytest
 import tiny_wan
 import torch
+from attending import Given, attending
 from torch.nn import functional
 
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
-from lib_vlmneg.attention.negative import Negative
 from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.attention.strengths import clean_scale, suited
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
-from lib_vlmneg.hosts.diffusers.attention import attached
-from lib_vlmneg.hosts.diffusers.attention_text import encode_negative
-from lib_vlmneg.hosts.diffusers.families import denoiser, family, places, strengths_of
+from lib_vlmneg.hosts.diffusers.attention_places import places
+from lib_vlmneg.hosts.diffusers.attention_text import BareEncoder
+from lib_vlmneg.hosts.diffusers.denoiser import denoiser
+from lib_vlmneg.hosts.diffusers.encode import Encoder
+from lib_vlmneg.hosts.diffusers.families import family_of, sd3, steered
 
 METHODS = [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3)]
 IDS = [method.name for method in METHODS]
@@ -50,9 +52,16 @@ def latents(pipe, images=1, cfg=1.0, first=0):
 
 
 def pushed(pipe, push, texts, **how):
-    with attached(pipe, push, len(texts)) as attachment:
-        attachment.use(texts)
+    with attending(pipe, push, texts, cfg=how.get("cfg", 1.0)):
         return latents(pipe, len(texts), **how)
+
+
+def bare(pipe, text):
+    """What the pipeline makes of a text, without its padding: embeds [n, D] and the pooled text."""
+    encoder = Encoder(pipe, family_of(pipe), [])
+    with encoder.recorded():
+        latents(pipe)
+        return BareEncoder(pipe, family_of(pipe), encoder).texts([text], 0)[0]
 
 
 def read(q, k, v, weights, signs=None):
@@ -82,7 +91,7 @@ def marks(length, where):
 
 def kernel_by_hand(pipe, method, positive, negative):
     """A slow kernel for sequences with a text of so many positive and negative tokens, the plain one for the others."""
-    found = family(pipe)
+    found = steered(pipe).attention
 
     def cross(q, k, v):
         length = positive + negative
@@ -110,7 +119,7 @@ def kernel_by_hand(pipe, method, positive, negative):
 
 def latents_by_hand(pipe, method, text, monkeypatch, twice=False):
     """As `pushed` for one image, by a hook that adds the text and a kernel of its own."""
-    embeds = encode_negative(pipe, family(pipe), [text]).embeds
+    embeds = bare(pipe, text)[0][None]
 
     def add(_, args, kwargs):
         prompt = kwargs["encoder_hidden_states"]
@@ -162,11 +171,11 @@ def test_the_clean_scale_comes_nearest_to_compats():
 
     @torch.no_grad()
     def out(scale, compat):
-        with attached(pipe, AttentionPush(ValueSignFlip(scale, 0.1), compat=compat), 1) as attachment:
-            attachment.pushing.negative = negative
+        push = AttentionPush(ValueSignFlip(scale, 0.1), compat=compat)
+        with attending(pipe, push, ["dog"], family=sd3.SD3, encoded=Given((negative, None))):
             return pipe.transformer(**inputs, return_dict=False)[0]
 
-    negative = Negative.of([torch.randn(6, 32)])
+    negative = torch.randn(6, 32)
     for scale in (2.0, 3.5):
         target = out(scale, True)
         distance = {tenth / 10: (out(tenth / 10, False) - target).norm() for tenth in range(45)}
@@ -174,7 +183,7 @@ def test_the_clean_scale_comes_nearest_to_compats():
 
 
 def test_every_method_has_a_strength_for_every_family():
-    assert [strengths_of(pipeline(name)) for name in PIPELINES] == ["sd15", "sdxl", "sd3", "flux", "wan"]
+    assert [steered(pipeline(name)).strengths(pipeline(name)) for name in PIPELINES] == ["sd15", "sdxl", "sd3", "flux", "wan"]
     assert suited("nag", "sd3") == NormalizedAttention(4.0, 2.5, 0.125)
     assert suited("nasa", "wan") == NegativeAway(0.25)
     with pytest.raises(InputError, match=r"^method: 'vfs' is none; choose one of vsf, nag, nasa$"):
@@ -227,13 +236,8 @@ def test_nor_after_an_exception(name):
     (last,) = places(denoiser(pipe)).popitem()[1][:1]
     hook = last.to_q.register_forward_hook(lambda *_: 1 / 0)
     try:
-        with attached(pipe, AttentionPush(), 1) as attachment:
-            attachment.use(["dog"])
-            with pytest.raises(ZeroDivisionError):
-                latents(pipe)
-            hook.remove()
-            attachment.use([""])
-            assert torch.equal(latents(pipe), plain)
+        with pytest.raises(ZeroDivisionError):
+            pushed(pipe, AttentionPush(), ["dog"])
     finally:
         hook.remove()
     assert traces(pipe) == before
@@ -302,16 +306,13 @@ def test_start_end_and_blocks():
     pipe = pipeline("sd")
     plain, whole = latents(pipe), pushed(pipe, AttentionPush(), ["dog"])
 
-    def at(progress, push):
-        with attached(pipe, push, 1) as attachment:
-            attachment.use(["dog"])
-            attachment.at(progress)
-            return latents(pipe)
-
-    assert torch.equal(at(0.4, AttentionPush(start=0.5)), plain)
-    assert torch.equal(at(0.5, AttentionPush(start=0.5)), whole)
-    assert torch.equal(at(0.5, AttentionPush(end=0.5)), plain)
-    some = at(0.0, AttentionPush(blocks="mid.0, up"))
+    late, early = (pushed(pipe, AttentionPush(**part), ["dog"]) for part in ({"start": 0.5}, {"end": 0.5}))  # a step each
+    assert not torch.equal(late, early) and not any(
+        torch.equal(each, other) for each in (late, early) for other in (plain, whole)
+    )
+    assert torch.equal(pushed(pipe, AttentionPush(start=0.6), ["dog"]), plain)
+    assert torch.equal(pushed(pipe, AttentionPush(end=0.6), ["dog"]), whole)
+    some = pushed(pipe, AttentionPush(blocks="mid.0, up"), ["dog"])
     assert (some - plain).abs().max() > 1e-4
     assert (some - whole).abs().max() > 1e-4
 
@@ -329,7 +330,7 @@ def test_a_negative_is_encoded_without_its_padding(name):
     """CLIP's words as the pipeline encodes them, up to the end token; T5's as T5 reads them alone."""
     pipe = pipeline(name)
     text = "dog cat"
-    found = encode_negative(pipe, family(pipe), [text]).embeds[0]
+    found = bare(pipe, text)[0]
     clip = len(pipe.tokenizer(text).input_ids) if name in ("sd", "sdxl", "sd3") else 0
     encoders = {
         "sd3": ("tokenizer_3", "text_encoder_3"),
@@ -352,10 +353,9 @@ def test_a_negative_is_encoded_without_its_padding(name):
 
 def test_fluxs_pooled_text_may_be_mixed():
     pipe = pipeline("flux")
-    with attached(pipe, AttentionPush(pooled=1.5), 2) as attachment, pipelines.Denoised(pipe) as denoised:
-        attachment.use(["dog", ""])
-        latents(pipe, 2)
-        pooled = attachment.pushing.negative.pooled
+    pooled = bare(pipe, "dog")[1][None]
+    with pipelines.Denoised(pipe) as denoised:
+        pushed(pipe, AttentionPush(pooled=1.5), ["dog", ""])
     plain = pipe.encode_prompt("a photo of a pet", None)[1]
     given = denoised.calls[0]["pooled_projections"]
     torch.testing.assert_close(given[:1], pooled[:1] + 1.5 * (plain - pooled[:1]))
@@ -363,32 +363,8 @@ def test_fluxs_pooled_text_may_be_mixed():
 
 
 def test_what_cannot_be_is_said():
-    pipe = pipeline("sd")
-    with (
-        pytest.raises(InputError, match=r"^push_blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all$"),
-        attached(pipe, AttentionPush(blocks="up.9"), 1),
-    ):
-        pass
-    with (
-        pytest.raises(InputError, match=r"^push_compat: the public code's way is for vsf on SD3"),
-        attached(pipe, AttentionPush(compat=True), 1),
-    ):
-        pass
-
-    with (
-        pytest.raises(InputError, match=r"^push_pooled: 1.5 is for Flux, not unet; leave it at 1$"),
-        attached(pipe, AttentionPush(pooled=1.5), 1),
-    ):
-        pass
-
-    class Other:
-        transformer = torch.nn.Linear(1, 1)
-
-    with (
-        pytest.raises(InputError, match=r"^model: Linear cannot be pushed inside its attention; use"),
-        attached(Other(), AttentionPush(), 1),
-    ):
-        pass
+    with pytest.raises(InputError, match=r"^push_blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all$"):
+        pushed(pipeline("sd"), AttentionPush(blocks="up.9"), ["dog"])
     with pytest.raises(InputError, match=r"^push_start: 0.6 is not before push_end 0.5; move one"):
         AttentionPush(start=0.6, end=0.5)
 

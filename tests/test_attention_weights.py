@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from attending import attending
 
 from lib_vlmneg.attention.push import AttentionPush
 from lib_vlmneg.attention.strengths import suited
 from lib_vlmneg.bench import creativity
 from lib_vlmneg.hosts.diffusers import load_pipeline
-from lib_vlmneg.hosts.diffusers.attention import attached
 from lib_vlmneg.miniature import WEIGHTS
 from lib_vlmneg.miniature.world import CATEGORIES
 
@@ -40,8 +40,7 @@ def plain(pipe):
 @pytest.mark.parametrize("method", ["vsf", "nag"])
 def test_a_negative_works_in_one_pass(pipe, plain, method):
     """Of the dogs that a pet is at CFG 1 at most a third is left, and most of the pictures still show a pet."""
-    with attached(pipe, AttentionPush(suited(method, "sd15")), COUNT) as attachment:
-        attachment.use(["dog"] * COUNT)
+    with attending(pipe, AttentionPush(suited(method, "sd15")), ["dog"] * COUNT, steps=20):
         pushed = kinds(pipe)
     assert plain.count("dog") >= COUNT / 3
     assert pushed.count("dog") <= plain.count("dog") / 3

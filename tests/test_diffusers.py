@@ -33,7 +33,9 @@ def encoded(pipe, which, texts):
     others = {"do_classifier_free_guidance": False} if "flux" not in type(pipe).__name__.lower() else {}
     more = {} if type(pipe).__name__ == "StableDiffusionPipeline" else {"prompt_2": None}
     more |= {"prompt_3": None} if "3" in type(pipe).__name__ else {}
-    return pipe.encode_prompt(texts, device="cpu", num_images_per_prompt=1, **others, **more)[which]
+    found = pipe.encode_prompt(texts, device="cpu", num_images_per_prompt=1, **others, **more)[which]
+    zeros = texts == [""] and getattr(pipe.config, "force_zeros_for_empty_prompt", False)  # SDXL's null
+    return found * 0 if zeros else found
 
 
 def received(pipe, eye, name, images=1, negative=OWN, **options):

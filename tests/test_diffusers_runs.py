@@ -211,7 +211,9 @@ def test_a_pipeline_without_a_negative_prompt_is_refused(painter):
     parts["scheduler"] = diffusers.LCMScheduler(**SCHEDULE)
     lcm = diffusers.LatentConsistencyModelPipeline(**parts, requires_safety_checker=False)
     lcm.set_progress_bar_config(disable=True)
-    assert refused(lcm, eye=Eye()).startswith("model: LatentConsistencyModelPipeline takes no negative prompt")
+    assert refused(lcm, eye=Eye()).startswith(
+        "model: LatentConsistencyModelPipeline is not among the pipelines that can be steered"
+    )
 
 
 def test_a_decoder_that_the_model_has_not_is_refused(painter):

@@ -8,13 +8,21 @@ import torch
 from pipelines import OWN, sd3, sdxl
 
 from lib_vlmneg.hosts.diffusers import Request, draw
-from lib_vlmneg.hosts.diffusers.negatives import encode
 from lib_vlmneg.record import Timeline
 from lib_vlmneg.settings import Settings
 
 guiders = pytest.importorskip("diffusers.guiders")
 modular = pytest.importorskip("diffusers.modular_pipelines")
 from lib_vlmneg.hosts.diffusers.guider import SeparateNegativeGuidance  # noqa: E402
+
+
+@torch.no_grad()
+def encode(pipe, texts):
+    """What a pipeline's encode_prompt makes of texts."""
+    more = {"prompt_3": None} if "3" in type(pipe).__name__ else {}
+    found = pipe.encode_prompt(texts, prompt_2=None, device="cpu", do_classifier_free_guidance=False, **more)
+    return [tensor for tensor in found if tensor is not None]
+
 
 PROMPT, STEPS, SCALE = "a photo of a pet", 4, 4.5
 BLOCKS = {"sdxl": (sdxl, "StableDiffusionXLAutoBlocks"), "sd3": (sd3, "StableDiffusion3AutoBlocks")}

@@ -7,8 +7,7 @@ import pytest
 from pipelines import OWN, Blind, Denoised, Eye, flux, sd, sd3
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.hosts.diffusers import Request, draw
-from lib_vlmneg.hosts.diffusers.attention import Attachment
+from lib_vlmneg.hosts.diffusers import Request, draw, evaluation, families
 from lib_vlmneg.record import Record, Timeline
 from lib_vlmneg.settings import INSIDE, Settings
 
@@ -128,14 +127,10 @@ def test_what_the_model_has_not_is_said_and_the_plain_picture_comes(painter, giv
     assert pushed[1].failure == f"step 0: {said}" and same(pushed, plain(painter))
 
 
-def test_another_architecture_is_said_and_its_plain_picture_comes(painter, monkeypatch):
-    from lib_vlmneg.hosts.diffusers import families
-
-    without = plain(painter)
-    monkeypatch.setattr(families, "FAMILIES", {})
-    pushed = draw(painter, asked(), settings())
-    assert pushed[1].failure.startswith("step 0: model: UNet2DConditionModel cannot be pushed inside its attention; use SD1.5")
-    assert same(pushed, without)
+def test_another_architecture_is_refused_by_name_before_it_draws(painter, monkeypatch):
+    monkeypatch.setattr(families, "FAMILIES", {"SD": replace(families.FAMILIES["SD1.5 and SD2"], attention=None)})
+    with pytest.raises(InputError, match=r"^push: StableDiffusionPipeline cannot be pushed inside its attention; choose cfg"):
+        draw(painter, asked(), settings())
 
 
 def test_attention_of_another_kind_is_said_and_leaves_the_plain_picture():
@@ -150,15 +145,15 @@ def test_attention_of_another_kind_is_said_and_leaves_the_plain_picture():
 
 
 def test_a_push_that_fails_halfway_leaves_the_rest_plain_and_nothing_behind(pipe, monkeypatch):
-    without, original, calls = plain(pipe), Attachment._joined, []
+    without, original, calls = plain(pipe), evaluation.appended, []
 
-    def fails(self, args, kwargs):
+    def fails(*given):
         calls.append(1)
         if len(calls) == 1:
             raise RuntimeError("no room")
-        return original(self, args, kwargs)
+        return original(*given)
 
-    monkeypatch.setattr(Attachment, "_joined", fails)
+    monkeypatch.setattr(evaluation, "appended", fails)
     pushed = draw(pipe, asked(), settings())
     assert pushed[1].failure == "step 0: RuntimeError: no room" and len(calls) == 1
     assert same(pushed, without)

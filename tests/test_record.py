@@ -114,7 +114,7 @@ def test_shares_come_back_from_a_record():
 
 def test_a_record_names_its_schema_and_version():
     body = json.loads(record().to_json())
-    assert (body["schema"], body["version"]) == ("vlm-negative-record", 1)
+    assert (body["schema"], body["version"]) == ("vlm-negative-record", 2)
 
 
 def refusal(text):
@@ -125,7 +125,7 @@ def refusal(text):
     return said
 
 
-@pytest.mark.parametrize("version", [0, 2, None, "1"])
+@pytest.mark.parametrize("version", [0, 3, None, "1"])
 def test_a_record_of_another_version_is_refused(version):
     said = refusal(json.dumps({**json.loads(record().to_json()), "version": version}))
     assert said.startswith("replay x.json: ") and str(version) in said

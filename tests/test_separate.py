@@ -9,8 +9,8 @@ import torch
 from pipelines import OWN, Blind, Denoised, Eye
 
 from lib_vlmneg.guidance.dual import dual
-from lib_vlmneg.hosts.diffusers import Request, draw, separate
-from lib_vlmneg.hosts.diffusers.separate import Separate
+from lib_vlmneg.hosts.diffusers import Request, draw, encode
+from lib_vlmneg.hosts.diffusers.families import unet
 from lib_vlmneg.miniature.models import SCHEDULE
 from lib_vlmneg.record import Record, Timeline
 from lib_vlmneg.settings import Settings
@@ -46,18 +46,23 @@ def spied(pipe):
     predicted, given, scheduler_class = [], [], type(pipe.scheduler)
     original = scheduler_class.step
     denoiser = getattr(pipe, "unet", None) or pipe.transformer
-    hook = denoiser.register_forward_hook(lambda module, args, output: predicted.append(output[0].clone()))
+    forward = denoiser.forward
+
+    def call(*args, **kwargs):
+        output = forward(*args, **kwargs)
+        predicted.append(output[0].clone())
+        return output
 
     def step(self, model_output, *args, **kwargs):
         given.append(model_output.clone())
         return original(self, model_output, *args, **kwargs)
 
-    scheduler_class.step = step
+    scheduler_class.step, denoiser.forward = step, call
     try:
         yield predicted, given
     finally:
         scheduler_class.step = original
-        hook.remove()
+        del denoiser.forward
 
 
 def branches(predicted, step):
@@ -177,7 +182,7 @@ def test_what_fails_in_it_is_said_once_and_leaves_the_plain_picture(pipe, monkey
         raise RuntimeError("no room")
 
     plain = draw(pipe, asked(), Settings())
-    monkeypatch.setattr(separate, "encode", fails)
+    monkeypatch.setattr(encode.Encoder, "one", fails)
     pushed = draw(pipe, asked(), settings(), timelines=[DOG])
     assert same(plain, pushed) and len(tried) == 1
     assert pushed[1].failure == "step 0: RuntimeError: no room" and pushed[1].extra_calls == 0
@@ -203,22 +208,19 @@ def test_an_oracle_that_fails_later_does_not_end_the_push(painter):
     assert drawn[1].failure.startswith("step 0:") and drawn[1].extra_calls == STEPS - 1
 
 
-def test_a_pipeline_that_guides_in_another_way_is_left_alone(painter):
-    class Rescaled(type(painter)):
-        guidance_rescale = 0.7
-
-    other = Rescaled(**painter.components, requires_safety_checker=False)
+@pytest.mark.parametrize("rescale", [0.0, 0.7])
+def test_a_pipelines_own_way_of_guiding_stays(painter, rescale):
+    """With w = g - 1 and an empty null it is what the pipeline makes of the terms as the negative prompt, also rescaled."""
+    kind = type("Rescaled", (type(painter),), {"guidance_rescale": rescale})
+    other = kind(**painter.components, requires_safety_checker=False)
     other.set_progress_bar_config(disable=True)
-    pushed = draw(other, asked(), settings(), timelines=[DOG])
-    assert pushed[1].failure.startswith("step 0: RuntimeError: Rescaled does not guide by plain CFG; choose the push cfg")
-    assert same(pushed, draw(other, asked(), Settings()))
+    pushed = draw(other, asked(), settings(w=SCALE - 1), timelines=[DOG])
+    assert pushed[1].failure is None and apart(pushed, draw(other, asked(negative_prompt="dog"), Settings())) <= 1
 
 
-def test_a_pipeline_with_more_branches_is_left_alone(painter):
-    push = Separate(painter, type("Guide", (), {"record": Record({}, (PROMPT,), (OWN,), []), "settings": settings()}), SCALE)
-    push._after(None, (), {}, (torch.zeros(3, 4, 2, 2),))
-    with pytest.raises(RuntimeError, match="calls its model in its own way"):
-        push._seen(push._calls)
+def test_rows_that_nobody_knows_are_not_guessed():
+    with pytest.raises(RuntimeError, match=r"^the model is given 3 rows for 1 pictures, and which are whose is not known$"):
+        unet.STABLE_DIFFUSION.rows(3, 1, 0, True)
 
 
 def test_nothing_is_left_on_the_pipeline(pipe):

@@ -6,17 +6,23 @@ The weights are random: they cost the time that trained ones do.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..attention.methods import METHODS
-from ..attention.negative import Negative
 from ..attention.push import AttentionPush
 from ..attention.strengths import suited
 from ..errors import InputError
+from ..guide import Guide
+from ..push.inside import Inside
+from ..schedule import Clock
+from ..settings import Settings
 
 NEGATIVE_TOKENS = 8
 SIDES = {"sd15": 512, "sd3": 1024}  # pixels that each is made for
@@ -33,7 +39,7 @@ def measure(family: str, rounds: int, side: int | None, device: torch.device, dt
     if side is not None and (side < 64 or side % 64):
         raise InputError(f"side: {side} is not a positive multiple of 64; {usual} is the model's own")
     case = SIZES[family](side or usual, device, dtype)
-    negative = Negative.of([torch.randn(NEGATIVE_TOKENS, case.width, device=device, dtype=dtype)])
+    negative = torch.randn(NEGATIVE_TOKENS, case.width, device=device, dtype=dtype)
     taken: dict[str, list[float]] = {"plain": [], **{name: [] for name in METHODS}}
     for name in [*taken] * (rounds + 1):
         taken[name].append(_seconds(case, family, name, negative, device))
@@ -49,15 +55,31 @@ def measure(family: str, rounds: int, side: int | None, device: torch.device, dt
     }
 
 
-@torch.inference_mode()
-def _seconds(case: Any, family: str, name: str, negative: Negative, device: torch.device) -> float:
-    """Of one model call, on a CPU those of the process alone; "plain" is without a push."""
-    from ..hosts.diffusers.attention import attached
+@dataclass(frozen=True)
+class _Encoded:
+    """A text that is there already."""
 
+    embeds: Tensor
+
+    def has(self, prompts: Sequence[str], number: int) -> bool:
+        return True
+
+    def texts(self, prompts: Sequence[str], number: int) -> list[tuple[Tensor, None]]:
+        return [(self.embeds, None)] * len(prompts)
+
+
+@torch.inference_mode()
+def _seconds(case: Any, family: str, name: str, negative: Tensor, device: torch.device) -> float:
+    """Of one model call, on a CPU those of the process alone; "plain" is without a push."""
+    from ..hosts.diffusers.adapter import hung
+    from ..hosts.diffusers.families import sd3, unet
+
+    known = {"sd15": unet.STABLE_DIFFUSION, "sd3": sd3.SD3}[family]
     with ExitStack() as stack:
         if name != "plain":
-            attachment = stack.enter_context(attached(case.pipe, AttentionPush(suited(name, family)), images=1))
-            attachment.pushing.negative = negative
+            guide = Guide(Settings(enabled=True, push=name), Clock(1, 1), ["a prompt"], ["a negative"])
+            push = Inside(guide, _Encoded(negative), AttentionPush(suited(name, family)))
+            stack.enter_context(hung(case.pipe, known, push, 1.0))
         clock = time.process_time if device.type == "cpu" else time.perf_counter
         _wait(device)
         began = clock()

@@ -14,15 +14,15 @@ class Inside(Push):
     `encoder` gives the texts without their padding. Above CFG 1 it acts beside the host's CFG.
     """
 
-    def __init__(self, guide: Guide, encoder: Encoder, push: AttentionPush):
+    def __init__(self, guide: Guide, encoder: Encoder, method: AttentionPush):
         super().__init__(guide, encoder)
-        self._push = push
+        self.method = method
 
     def answers(self, call: ModelCall) -> Answers:
         """As the base."""
         clock = self.guide.clock
-        if self._push.at(clock.step(call.number) / clock.steps):
+        if self.method.at(clock.step(call.number) / clock.steps):
             prompts = self.guide.negatives(call.number) or self.guide.record.negatives
             rows = where(call, Side.COND, [bool(prompt.strip()) for prompt in prompts])
-            call = call.append(self.encoded(call, rows, prompts), self._push) if rows else call
+            call = call.append(self.encoded(call, rows, prompts), self.method) if rows else call
         return (yield call)[0]

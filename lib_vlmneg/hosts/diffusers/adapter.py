@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...push.call import ModelCall
+from ...push.inside import Inside
 from ...push.push import Push, made
-from .attention import Reading
+from .attention import Reading, attached
+from .denoiser import between
 from .evaluation import Evaluation
 from .families.family import Family
 from .inputs import bound, count_rows
 
 Change = Callable[[ModelCall], ModelCall]
+
+
+@contextmanager
+def hung(pipe: Any, family: Family, push: Push, guidance_scale: float, before: Change | None = None) -> Iterator[Adapter]:
+    """Hangs a push on a pipeline; nothing of it stays. Raises InputError for blocks of attention that are not there."""
+    with ExitStack() as stack:
+        reading = stack.enter_context(attached(pipe, family, push.method)) if isinstance(push, Inside) else None
+        adapter = Adapter(pipe, family, push, guidance_scale, before, reading)
+        stack.enter_context(between(pipe, adapter.call))
+        yield adapter
 
 
 class Adapter:

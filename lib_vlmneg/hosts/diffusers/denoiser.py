@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 NAMES = ("unet", "transformer", "transformer_2")  # Wan 2.2 has one for each half of the noise
 Call = Callable[..., Any]
@@ -58,6 +58,27 @@ def _put_on(module: nn.Module, calls: Callable[[nn.Module, Call, tuple, dict[str
             setattr(module, name, before)
 
     return take_off
+
+
+@contextmanager
+def between_steps(scheduler: Any, told: Callable[[int, Tensor, Any, Tensor], None]) -> Iterator[None]:
+    """While entered, `told(number, model_output, timestep, sample)` is called before each step of a scheduler."""
+    before, plain, number = vars(scheduler).get("step"), scheduler.step, 0
+
+    @wraps(plain)  # pipelines look at its signature for whether it takes a generator
+    def step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
+        nonlocal number
+        told(number, model_output, timestep, sample)
+        number += 1
+        return plain(model_output, timestep, sample, *args, **kwargs)
+
+    scheduler.step = step
+    try:
+        yield
+    finally:
+        del scheduler.step
+        if before is not None:
+            scheduler.step = before
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from ...guidance.cfg import cfg
 from ...guidance.dual import dual
-from .negatives import is_text, like
 
 
 class SeparateNegativeGuidance(BaseGuidance):
@@ -89,7 +88,7 @@ class SeparateNegativeGuidance(BaseGuidance):
 
     def _third(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """The inputs with the third text in the place of the negative prompt's."""
-        texts = {name for name in data if is_text(name) or name == "prompt_embeds"}
+        texts = {name for name in data if _is_text(name)}
         if not any(isinstance(data[name], tuple) and data[name][1] is not None for name in texts):
             raise ValueError("there is no null to measure the negative from; give a negative_prompt, if only an empty one")
         return {
@@ -99,4 +98,19 @@ class SeparateNegativeGuidance(BaseGuidance):
 
     def _rows(self, own: Tensor) -> Tensor:
         spread = [rows.expand(len(own), *rows.shape[1:]) if len(rows) == 1 else rows for rows in self.negative]
-        return like(own, spread)
+        return _like(own, spread)
+
+
+def _is_text(name: str) -> bool:
+    """Whether an input of a modular pipeline's denoiser is made of the prompt."""
+    starts, names = ("encoder_hidden_states", "pooled_projections"), ("encoder_attention_mask", "text_embeds", "prompt_embeds")
+    return name.startswith(starts) or name in names
+
+
+def _like(own: Tensor, encoded: Iterable[Tensor]) -> Tensor:
+    """The encoded tensor that takes the place of `own`: as many rows and dimensions, the same width."""
+    fitting = (tensor for tensor in encoded if tensor.ndim == own.ndim and len(tensor) == len(own))
+    exact = [tensor for tensor in fitting if tensor.shape[-1] == own.shape[-1] or not own.is_floating_point()]
+    if not exact:
+        raise RuntimeError(f"no encoding of the new text has the shape {tuple(own.shape)} that the model was given")
+    return exact[0].to(own.device, own.dtype)

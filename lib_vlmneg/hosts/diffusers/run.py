@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
-from functools import wraps
 from typing import Any
 
 from PIL import Image
@@ -19,19 +18,17 @@ from ...guide import Guide, Watcher
 from ...oracles.base import Oracle
 from ...push.inside import Inside
 from ...push.joined import Joined
-from ...push.push import Push
 from ...push.separate import Separate
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary, find
 from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import Settings
-from .adapter import Adapter
+from .adapter import Adapter, hung
 from .arguments import Request, arguments, check_guidance, check_push, check_weight, size
-from .attention import attached
 from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
-from .denoiser import between
+from .denoiser import between_steps
 from .encode import Encoder, room
 from .families import family_of
 from .families.family import Family
@@ -86,63 +83,49 @@ def draw(
     began = time.perf_counter()
     with ExitStack() as stack:
         adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
-        stack.enter_context(_watched(pipe, guide, adapter, decoder, save_x0))
+        stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
         drawn = pipe(**given)
     guide.ended()
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return _pictures(drawn), guide.record
 
 
-def _adapter(pipe: Any, family: Family | None, guide: Guide, request: Request, stack: ExitStack) -> Adapter:
+def _adapter(pipe: Any, family: Family, guide: Guide, request: Request, stack: ExitStack) -> Adapter:
     """Hangs the push on the pipeline for as long as `stack` is open."""
     scale = request.guidance_scale
     filtered = safree(pipe, family, request.prompt, request.steps, request.safree) if request.safree else None
     before = (lambda call: filtered(call, guide.clock.step(call.number))) if filtered else None
-    encoder, reading = Encoder(pipe, family, guide.record.negatives, request.max_sequence_length), None
+    encoder = Encoder(pipe, family, guide.record.negatives, request.max_sequence_length)
     stack.enter_context(encoder.recorded())
-    push: Push = (Separate if guide.settings.push == "separate" else Joined)(guide, encoder)
     if guide.settings.inside:
         with guide.guarded(0):
-            method = asked(guide.settings, family.strengths(pipe), scale)
-            reading = stack.enter_context(attached(pipe, family, method))
-            push = Inside(guide, BareEncoder(pipe, family, encoder), method)
-        if reading is None:
-            push.withdraw(0)
-    adapter = Adapter(pipe, family, push, scale, before, reading)
-    stack.enter_context(between(pipe, adapter.call))
-    return adapter
+            push = Inside(guide, BareEncoder(pipe, family, encoder), asked(guide.settings, family.strengths(pipe), scale))
+            return stack.enter_context(hung(pipe, family, push, scale, before))
+    push = (Separate if guide.settings.push == "separate" else Joined)(guide, encoder)
+    if guide.settings.inside:
+        push.withdraw(0)
+    return stack.enter_context(hung(pipe, family, push, scale, before))
 
 
-@contextmanager
-def _watched(pipe: Any, guide: Guide, adapter: Adapter | None, decoder: Decoder, save_x0: SaveX0 | None) -> Iterator[None]:
-    """Has the guide see x0 where the scheduler is given the model's prediction; nothing stays on the scheduler afterwards."""
-    calls, scheduler = 0, pipe.scheduler
-    before, scheduler_step = vars(scheduler).get("step"), scheduler.step
+def _looks(
+    pipe: Any, guide: Guide, adapter: Adapter | None, decoder: Decoder, save_x0: SaveX0 | None
+) -> Callable[[int, Tensor, Any, Tensor], None]:
+    """What is to be done where the scheduler is given the model's prediction: the guide sees x0."""
 
-    @wraps(scheduler_step)  # pipelines look at its signature for whether it takes a generator
-    def step(model_output: Tensor, timestep: Any, sample: Tensor, *args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        if calls == 0:  # only now are the scheduler's timesteps known: a second-order one has more than steps
-            guide.clock = Clock(guide.clock.steps, len(scheduler.timesteps))
-        if save_x0 or guide.wants(calls):
-            with guide.guarded(calls):
+    def look(call: int, model_output: Tensor, timestep: Any, sample: Tensor) -> None:
+        if call == 0:  # only now are the scheduler's timesteps known: a second-order one has more than steps
+            guide.clock = Clock(guide.clock.steps, len(pipe.scheduler.timesteps))
+        if save_x0 or guide.wants(call):
+            with guide.guarded(call):
                 seen = adapter.plain(model_output) if adapter else model_output
-                x0, sigma = predicted_x0(scheduler, seen, timestep, sample)
-                guide.observe(calls, sigma, x0)
+                x0, sigma = predicted_x0(pipe.scheduler, seen, timestep, sample)
+                guide.observe(call, sigma, x0)
                 if save_x0:
-                    save_x0(calls, float(timestep), decoder(x0))
+                    save_x0(call, float(timestep), decoder(x0))
         if adapter:
             adapter.step_ended()
-        calls += 1
-        return scheduler_step(model_output, timestep, sample, *args, **kwargs)
 
-    scheduler.step = step
-    try:
-        yield
-    finally:
-        del scheduler.step
-        if before is not None:
-            scheduler.step = before
+    return look
 
 
 def _pictures(drawn: Any) -> list[Image.Image]:
