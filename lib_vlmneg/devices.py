@@ -95,3 +95,12 @@ def _cpu_has_bfloat16() -> bool:
 def same_random_numbers(device: torch.device) -> torch.random.fork_rng:
     """A context: whatever draws random numbers inside (ViLT does, for patches) leaves the sampler's as they were."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+def has_room(device: torch.device, times: float) -> bool:
+    """Whether memory is left for `times` what has been the most that calculations took so far; elsewhere than on CUDA, yes."""
+    if device.type != "cuda":
+        return True
+    taken = torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept > times * taken

@@ -13,6 +13,7 @@ from .readers import AUTO, Moment, Position, checked, whole_steps, written
 VILT = "dandelin/vilt-b32-finetuned-vqa"
 MODES = ("accumulate", "replace", "window")
 PASSES = ("both", "first", "hires")
+BATCHES = ("auto", "one", "each")
 INSIDE = ("vsf", "nag", "nasa")  # the pushes inside attention
 PUSHES = ("cfg", "separate", *INSIDE)
 CHECKS = ("none", "nudenet")
@@ -129,6 +130,13 @@ class Settings:
     push_compat: bool = option(False, "bool", "VSF as its public code", "On SD3; auto is then 3.5 and 0.1")
     push_pooled: float = option(
         1.0, "float", "Push pooled", "Flux: how far the pooled text is led away; 1 not at all", minimum=0.0, maximum=20.0
+    )
+    push_batch: str = option(
+        "auto",
+        "choice",
+        "Push batch",
+        "Separate: its texts in one model call, or one each; auto: as memory lets",
+        choices=BATCHES,
     )
     push_only_at_cfg_1: bool = option(False, "bool", "Push only at CFG 1", "No push inside attention above CFG 1")
     check: str = option(

@@ -16,7 +16,7 @@ PUSH = (("push", "push_scale"),)
 INSIDE = (
     ("push_offset", "push_tau", "push_alpha"),
     ("push_blocks", "push_start", "push_end"),
-    ("push_pooled", "push_compat", "push_only_at_cfg_1"),
+    ("push_pooled", "push_compat", "push_only_at_cfg_1", "push_batch"),
 )
 ONE_PICTURES = "replay"  # a timeline belongs to one picture: saved as the page's default it would replay for ever
 NEW_PICTURE = ("questions", "vocabulary", "only")  # a change of these ends a replay

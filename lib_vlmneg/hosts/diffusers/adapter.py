@@ -72,7 +72,7 @@ class Adapter:
             self._push.withdraw(self._step)
             self._before = None
             return plain(*args, **kwargs)
-        evaluation = Evaluation(self._family, module, plain, inputs, self._reading)
+        evaluation = Evaluation(self._family, module, plain, inputs, self._reading, self._push.guide.settings.push_batch)
         answers = made(self._push, wanted, evaluation.make)
         self._push.guide.record.extra_calls += evaluation.extra
         return evaluation.output(answers)

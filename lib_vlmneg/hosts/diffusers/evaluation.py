@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...devices import has_room
 from ...push.call import ModelCall
 from .attention import Reading, appended
 from .families.family import Family
@@ -18,30 +19,48 @@ Wanted = Sequence["tuple[int, Text | None]"]  # rows of the call, and the text t
 
 
 class Evaluation:
-    """`plain` is the denoiser as the pipeline would have called it with `inputs`; `extra` counts what it was called beside."""
+    """`plain` is the denoiser as the pipeline would have called it with `inputs`; `extra` counts texts evaluated beside.
+
+    `batch` says whether those are evaluated in one call, or one each: see the setting push_batch.
+    """
 
     def __init__(
-        self, family: Family, module: nn.Module, plain: Callable[..., Any], inputs: Inputs, reading: Reading | None = None
+        self,
+        family: Family,
+        module: nn.Module,
+        plain: Callable[..., Any],
+        inputs: Inputs,
+        reading: Reading | None = None,
+        batch: str = "auto",
     ):
+        self._batch = batch
         self._family, self._module, self._plain, self._inputs, self._reading = family, module, plain, inputs, reading
         self._first: Any = None  # what the denoiser gave, as it gave it
-        self._answers: Tensor | None = None
         self.extra = 0
 
     def make(self, call: ModelCall) -> list[Tensor]:
         """The call's own answers [rows, ...], then those of each `again`, in the order of its rows."""
-        found = [self._own(call)]
-        self.extra = 0
-        for number, texts in enumerate(call.extra):
-            with self._cached(number):
-                found.append(self._evaluated(list(texts.items())))
-            self.extra += 1
-        return found
+        own = self._own(call)
+        self.extra = len(call.extra)
+        if self.extra < 2 or not self._in_one(own):
+            return [own, *(self._beside(list(texts.items()), number) for number, texts in enumerate(call.extra))]
+        every = self._beside([pair for texts in call.extra for pair in texts.items()], 0)
+        return [own, *every.split([len(texts) for texts in call.extra])]
+
+    def _in_one(self, own: Tensor) -> bool:
+        """Whether the texts beside the own may be one call. What caches blocks keeps a state for each of them."""
+        if getattr(self._module, "is_cache_enabled", False):
+            return False
+        return self._batch == "one" or (self._batch == "auto" and has_room(own.device, 2.5))
+
+    def _beside(self, wanted: Wanted, number: int) -> Tensor:
+        with self._cached(number):
+            return self._evaluated(wanted)
 
     def output(self, answers: Tensor) -> Any:
         """What the pipeline is given: as the denoiser gave it, with these answers in it."""
         first = self._first
-        if answers is self._answers:
+        if answers is _answer(first):
             return first
         value = list(answers.unbind(0)) if isinstance(_answer(first), list) else answers
         if isinstance(first, tuple):
@@ -52,12 +71,10 @@ class Evaluation:
     def _own(self, call: ModelCall) -> Tensor:
         wanted = [(row, call.texts.get(row)) for row in range(len(call.rows))]
         if not call.appended:
-            self._answers = self._evaluated(wanted)
-            return self._answers
+            return self._evaluated(wanted)
         inputs, text = appended(with_texts(self._inputs, self._family, call.texts), self._family, call.appended, call.method)
         with self._reading.of(text):
-            self._answers = self._called(inputs)
-        return self._answers
+            return self._called(inputs)
 
     def _evaluated(self, wanted: Wanted) -> Tensor:
         """The answers to these rows; those whose texts are of another length in a call of their own, as they would be alone."""
