@@ -44,6 +44,9 @@ def attending(pipe, method, texts, cfg=1.0, steps=2, family=None, encoded=None):
         return
     encoder = Encoder(pipe, family, texts)
     push = Inside(guide, BareEncoder(pipe, family, encoder), method)
-    with encoder.recorded(), hung(pipe, family, push, cfg) as adapter:
-        with between_steps(pipe.scheduler, lambda *_: adapter.step_ended()):
-            yield guide
+    with (
+        encoder.recorded(),
+        hung(pipe, family, push, cfg) as adapter,
+        between_steps(pipe.scheduler, lambda *_: adapter.step_ended()),
+    ):
+        yield guide
