@@ -39,7 +39,7 @@ def test_what_is_timed_is_pushed(family):
     case = sizes.SIZES[family](64, torch.device("cpu"), torch.float32)
     seen = []
     timed = sizes.Case(case.pipe, lambda: seen.append(case.call().sample), case.width)
-    negative = push.Negative.of([torch.randn(push.NEGATIVE_TOKENS, case.width)])
+    negative = torch.randn(push.NEGATIVE_TOKENS, case.width)
     for name in ("plain", "vsf", "nag", "nasa", "plain"):
         push._seconds(timed, family, name, negative, torch.device("cpu"))
     assert torch.equal(seen[0], seen[-1])

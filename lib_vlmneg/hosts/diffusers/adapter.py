@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from ...push.call import ModelCall
 from ...push.inside import Inside
-from ...push.push import Push, made
+from ...push.push import Push, Turn, made
 from .attention import Reading, attached
-from .denoiser import between
+from .control import Control
+from .denoiser import CONTROLS, DENOISERS, between
 from .evaluation import Evaluation
 from .families.family import Family
-from .inputs import bound, count_rows
+from .inputs import Inputs, bound, count_rows
 
 Change = Callable[[ModelCall], ModelCall]
 
@@ -27,7 +28,8 @@ def hung(pipe: Any, family: Family, push: Push, guidance_scale: float, before: C
     with ExitStack() as stack:
         reading = stack.enter_context(attached(pipe, family, push.method)) if isinstance(push, Inside) else None
         adapter = Adapter(pipe, family, push, guidance_scale, before, reading)
-        stack.enter_context(between(pipe, adapter.call))
+        stack.enter_context(between(pipe, DENOISERS, adapter.call))
+        stack.enter_context(between(pipe, CONTROLS, adapter.control))
         yield adapter
 
 
@@ -52,6 +54,7 @@ class Adapter:
         self._pull = family.pull(guidance_scale) if self._guided else None
         self._linear = lambda: family.is_linear(pipe)
         self._step, self._nth = 0, 0
+        self._control: Control | None = None
 
     def step_ended(self) -> None:
         """The scheduler has taken a step: the next call is of another."""
@@ -60,22 +63,42 @@ class Adapter:
     def call(self, module: nn.Module, plain: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         """A call of the denoiser, with the push in it."""
         nth, self._nth = self._nth, self._nth + 1
-        if self._push.off and self._before is None:
+        control, self._control = self._control, None
+        found = self._found(module, args, kwargs, nth)
+        if found is None:
             return plain(*args, **kwargs)
-        wanted = None
-        with self._push.guide.guarded(self._step):
-            inputs = bound(module, args, kwargs)
-            rows = self._family.rows(count_rows(inputs, self._family), self._images, nth, self._guided)
-            wanted = ModelCall(self._step, rows, self._pull)
-            wanted = self._before(wanted) if self._before else wanted
-        if wanted is None:
-            self._push.withdraw(self._step)
-            self._before = None
-            return plain(*args, **kwargs)
-        evaluation = Evaluation(self._family, module, plain, inputs, self._reading, self._push.guide.settings.push_batch)
+        inputs, wanted = found
+        batch = self._push.guide.settings.push_batch
+        evaluation = Evaluation(self._family, module, plain, inputs, self._reading, control, batch)
         answers = made(self._push, wanted, evaluation.make)
         self._push.guide.record.extra_calls += evaluation.extra
         return evaluation.output(answers)
+
+    def control(self, module: nn.Module, plain: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
+        """A call of a ControlNet, before that of the denoiser: its rows read what the denoiser's are to read."""
+        found = self._found(module, args, kwargs, self._nth)
+        if found is None or self._push.off:
+            return plain(*args, **kwargs)
+        inputs, call = found
+        with self._push.guide.guarded(self._step):
+            self._control = Control(self._family, plain, inputs)
+            texts = Turn(self._push, call).wanted.texts
+            return self._control.residuals([(row, texts.get(row)) for row in range(len(call.rows))])
+        self._push.withdraw(self._step)
+        return plain(*args, **kwargs)
+
+    def _found(self, module: nn.Module, args: tuple, kwargs: dict[str, Any], nth: int) -> tuple[Inputs, ModelCall] | None:
+        """A call's inputs by name, and what it is; None where nothing is to be changed in it."""
+        if self._push.off and self._before is None:
+            return None
+        with self._push.guide.guarded(self._step):
+            inputs = bound(module, args, kwargs)
+            rows = self._family.rows(count_rows(inputs, self._family), self._images, nth, self._guided)
+            call = ModelCall(self._step, rows, self._pull)
+            return inputs, self._before(call) if self._before else call
+        self._push.withdraw(self._step)
+        self._before = None
+        return None
 
     def plain(self, guided: Tensor) -> Tensor:
         """Of what guidance predicted in this step that which the oracle is to see: without the push, where that can be told."""

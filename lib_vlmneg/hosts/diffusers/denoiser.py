@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
 from torch import Tensor, nn
 
-NAMES = ("unet", "transformer", "transformer_2")  # Wan 2.2 has one for each half of the noise
-Call = Callable[..., Any]
+DENOISERS = ("unet", "transformer", "transformer_2")  # Wan 2.2 has one for each half of the noise
+CONTROLS = ("controlnet",)
+Calls = Callable[[nn.Module, Callable[..., Any], tuple, dict[str, Any]], Any]
 
 
 def denoiser(pipe: Any) -> nn.Module:
     """As it was written: of one that torch.compile wrapped, what is inside."""
-    return written(getattr(pipe, _names(pipe)[0]))
+    return written(getattr(pipe, _there(pipe, DENOISERS)[0]))
 
 
 def written(module: nn.Module) -> nn.Module:
@@ -24,14 +25,14 @@ def written(module: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def between(pipe: Any, calls: Callable[[nn.Module, Call, tuple, dict[str, Any]], Any]) -> Iterator[None]:
-    """While entered, `calls(module, plain, args, kwargs)` answers each call of a denoiser; `plain` is what was there before.
+def between(pipe: Any, names: Sequence[str], calls: Calls) -> Iterator[None]:
+    """While entered, `calls(module, plain, args, kwargs)` answers each call of these parts; `plain` is what was there before.
 
     It lies around whatever compiles, offloads or hooks the module, so that all of that stays as it is.
     """
     taken_off = []
     try:
-        for name in _names(pipe):
+        for name in _there(pipe, names):
             taken_off.append(_put_on(getattr(pipe, name), calls))
         yield
     finally:
@@ -39,7 +40,7 @@ def between(pipe: Any, calls: Callable[[nn.Module, Call, tuple, dict[str, Any]],
             take_off()
 
 
-def _put_on(module: nn.Module, calls: Callable[[nn.Module, Call, tuple, dict[str, Any]], Any]) -> Callable[[], None]:
+def _put_on(module: nn.Module, calls: Calls) -> Callable[[], None]:
     """Puts `calls` around a module's outermost call, and gives what takes it off."""
     name = "_compiled_call_impl" if getattr(module, "_compiled_call_impl", None) is not None else "forward"
     before, plain = vars(module).get(name), getattr(module, name)
@@ -87,7 +88,7 @@ def as_written(pipe: Any) -> Iterator[nn.Module]:
 
     A graph that was compiled before does not see what was put on its parts since (skip_nnmodule_hook_guards of torch._dynamo).
     """
-    name, module = _names(pipe)[0], denoiser(pipe)
+    name, module = _there(pipe, DENOISERS)[0], denoiser(pipe)
     given = getattr(pipe, name)
     compiled = {part: part._compiled_call_impl for part in module.modules() if getattr(part, "_compiled_call_impl", None)}
     if given is not module:
@@ -103,5 +104,5 @@ def as_written(pipe: Any) -> Iterator[nn.Module]:
             setattr(pipe, name, given)
 
 
-def _names(pipe: Any) -> list[str]:
-    return [name for name in NAMES if getattr(pipe, name, None) is not None]
+def _there(pipe: Any, names: Sequence[str]) -> list[str]:
+    return [name for name in names if getattr(pipe, name, None) is not None]

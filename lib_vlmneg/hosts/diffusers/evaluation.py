@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...devices import has_room
 from ...push.call import ModelCall
 from .attention import Reading, appended
+from .control import Control
 from .families.family import Family
 from .inputs import Inputs, Text, chosen_rows, groups, with_texts
 
@@ -31,9 +32,10 @@ class Evaluation:
         plain: Callable[..., Any],
         inputs: Inputs,
         reading: Reading | None = None,
+        control: Control | None = None,
         batch: str = "auto",
     ):
-        self._batch = batch
+        self._batch, self._control = batch, control
         self._family, self._module, self._plain, self._inputs, self._reading = family, module, plain, inputs, reading
         self._first: Any = None  # what the denoiser gave, as it gave it
         self.extra = 0
@@ -55,7 +57,7 @@ class Evaluation:
 
     def _beside(self, wanted: Wanted, number: int) -> Tensor:
         with self._cached(number):
-            return self._evaluated(wanted)
+            return self._evaluated(wanted, self._control)
 
     def output(self, answers: Tensor) -> Any:
         """What the pipeline is given: as the denoiser gave it, with these answers in it."""
@@ -76,18 +78,19 @@ class Evaluation:
         with self._reading.of(text):
             return self._called(inputs)
 
-    def _evaluated(self, wanted: Wanted) -> Tensor:
+    def _evaluated(self, wanted: Wanted, control: Control | None = None) -> Tensor:
         """The answers to these rows; those whose texts are of another length in a call of their own, as they would be alone."""
         parts = groups(self._inputs, self._family, wanted)
         if len(parts) == 1:
-            return self._of_group(wanted)
+            return self._of_group(wanted, control)
         found: dict[int, Tensor] = {}
         for part in parts:
-            found |= zip(part, self._of_group([wanted[number] for number in part]).unbind(0))
+            found |= zip(part, self._of_group([wanted[number] for number in part], control).unbind(0))
         return torch.stack([found[number] for number in range(len(wanted))])
 
-    def _of_group(self, wanted: Wanted) -> Tensor:
+    def _of_group(self, wanted: Wanted, control: Control | None) -> Tensor:
         inputs = chosen_rows(self._inputs, self._family, [row for row, _ in wanted])
+        inputs = control.given_to(inputs, wanted) if control else inputs
         texts = {number: text for number, (_, text) in enumerate(wanted) if text is not None}
         return self._called(with_texts(inputs, self._family, texts))
 

@@ -53,14 +53,16 @@ def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
     if isinstance(value, dict):
         return {name: _of_rows(inner, count, rows) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        if len(value) == count and not _holds_rows(value, count):
+        if len(value) == count and not _is_shared(value, count):
             return type(value)(value[row] for row in rows)
         return type(value)(_of_rows(inner, count, rows) for inner in value)
     return value
 
 
-def _holds_rows(value: Sequence[Any], count: int) -> bool:
-    """Whether each of a sequence has all rows (a ControlNet's residuals), and not one row each (Z-Image's texts)."""
+def _is_shared(value: Sequence[Any], count: int) -> bool:
+    """Whether a sequence is not of rows (Z-Image's texts): each of it has all rows (residuals), or is a number (strengths)."""
+    if all(isinstance(inner, (bool, int, float)) for inner in value):
+        return True
     return all(isinstance(inner, Tensor) and inner.ndim > 3 and len(inner) == count for inner in value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
@@ -48,10 +48,12 @@ def draw(
     watch: Watcher | None = None,
     save_x0: SaveX0 | None = None,
     vocabulary: Vocabulary | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> tuple[list[Image.Image], Record]:
     """Draws the request with the guide; plain without an oracle and timelines. Raises InputError for what cannot work.
 
-    `vocabulary` is the one that the settings name, where that is a file: only presets and lists are found here.
+    `vocabulary` is the one that the settings name, where that is a file: only presets and lists are found here. `more` is
+    what else the pipeline is called with: the image of a ControlNet, ip_adapter_image, clip_skip.
     """
     if oracle and vocabulary is None:
         vocabulary = find(settings.vocabulary)
@@ -84,7 +86,7 @@ def draw(
     with ExitStack() as stack:
         adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
-        drawn = pipe(**given)
+        drawn = pipe(**given, **(more or {}))
     guide.ended()
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return _pictures(drawn), guide.record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .family import N_P, Attention, Family, Part, Reader
 
 SD3 = Family(
-    pipelines=("StableDiffusion3Pipeline", "StableDiffusion3ControlNetPipeline"),
+    pipelines=("StableDiffusion3Pipeline",),
     order=N_P,
     parts=(Part("encoder_hidden_states", "prompt_embeds"), Part("pooled_projections", "pooled_prompt_embeds")),
     outputs=("prompt_embeds", "negative_prompt_embeds", "pooled_prompt_embeds", "negative_pooled_prompt_embeds"),
