@@ -120,6 +120,7 @@ class Record:
     reached: list[int] = field(default_factory=list)
     failure: str | None = None
     note: str = ""
+    version: int = VERSION
 
     def to_json(self) -> str:
         """The record as JSON, two blanks deep."""
@@ -184,6 +185,7 @@ class Record:
             reached=list(body.get("reached", ())),
             failure=body["failure"],
             note=body.get("note", ""),
+            version=body["version"],
         )
 
     def timing(self, step: int) -> Timing:

@@ -55,7 +55,8 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from ..hosts.diffusers.arguments import check_guidance
+    from ..hosts.diffusers.arguments import check_guidance, check_weight
+    from ..hosts.diffusers.older import differs
     from ..hosts.diffusers.weights import other_weights, sha256
 
     writable("output_dir", options.output_dir)
@@ -67,6 +68,8 @@ def draw_and_save(
     asking = settings.asks and replayed is None and not timelines
     if asking or timelines or replayed:
         check_guidance(settings, request.guidance_scale)
+    if asking or timelines:
+        check_weight(settings)
     if asking:
         with in_flags():
             check_steps(settings, request.steps)
@@ -79,6 +82,9 @@ def draw_and_save(
     weights = sha256(pipe.name_or_path) if options.record or replayed else None
     if replayed and (told := other_weights(replayed.generation.get("weights"), weights)):
         print(told)
+    if replayed and (why := differs(pipe, replayed)):
+        print(f"This record is of an older version, and its picture comes out otherwise: {why}.")
+        settings = replace(settings, weight=1.0)
     seen: list[tuple[Event, Image.Image]] = []
 
     def once(settings: Settings) -> tuple[list[Image.Image], Record]:
