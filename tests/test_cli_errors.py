@@ -104,7 +104,7 @@ def at(name):
 
 
 RECORDS = {  # what is wrong with it: the file, and how the message begins
-    "another version": (damaged(lambda body: body.update(version=2)), "replay {path}: the record has version 2"),
+    "another version": (damaged(lambda body: body.update(version=3)), "replay {path}: the record has version 3"),
     "another kind": (damaged(lambda body: body.update(schema="shopping-list")), "replay {path}: this is no record"),
     "cut off": (damaged(lambda body: None)[:-20], "replay {path}: this is no record"),
     "empty": ("", "replay {path}: this is no record"),

@@ -86,7 +86,6 @@ CASES = [
     Case(("--accumulate", "replace"), Run.negative, "dog, cat", "cat"),
     Case(("--window", 2), Run.negative, "dog, cat, castle", "cat, castle", ("--accumulate", "window", *EACH)),
     Case(("--main_object", "toy"), Run.negative, "dog", "dog toy", say=once),
-    Case(("--weight", 1.3), Run.negative, "dog", "(dog:1.3)", say=once),
     Case(("--max_terms", 1), Run.negative, "dog, cat", "cat"),
     Case(("--max_tokens", 3), Run.negative, "dog, cat, castle", "cat, castle", EACH),
     Case(("--negate_prompt",), Run.negative, "", "pet", ("--prompt", "a pet"), lambda picture, ask, row: "pet"),
@@ -414,7 +413,20 @@ def test_the_schema_is_printed(capsys):
 
 
 @shows("--grow")
-def test_what_clip_would_cut_off_is_refused_and_said(tmp_path):
+def test_what_clip_does_not_read_at_once_takes_a_chunk_more(tmp_path):
     run = Run(tmp_path, "--negative_prompt", "red " * 75, "--grow", eye=Eye(once))  # as many tokens as CLIP reads at once
-    assert run.record()["timelines"] == [""] and run.record()["events"][0]["refused"] == ["dog"]
-    assert run.record()["note"] == "the negative prompt leaves no room for dog, which did not act; shorten it"
+    assert run.record()["timelines"] == ["1:+dog"] and run.record()["failure"] is None and run.record()["reached"] == [3]
+
+
+@shows("--weight")
+def test_emphasis_is_refused_in_one_line(tmp_path):
+    run = Run(tmp_path, "--weight", 1.3, eye=Eye(once))
+    assert run.status == 2 and run.err == "vlm-negative: weight: 1.3 is emphasis, which diffusers does not read; leave it at 1\n"
+
+
+@shows("--push_batch")
+def test_what_separate_evaluates_beside_in_one_call_or_each(tmp_path):
+    flags = ("--push", "separate", "--guidance_scale", 1, "--push_batch")
+    one, each = (Run(tmp_path / how, *flags, how, eye=Eye(once)) for how in ("one", "each"))
+    assert [run.record()["settings"]["push_batch"] for run in (one, each)] == ["one", "each"]
+    assert one.record()["extra_calls"] == each.record()["extra_calls"] == 6
