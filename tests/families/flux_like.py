@@ -1,0 +1,119 @@
+"""Tiny pipelines of the kin of Flux, whose text stands before the image in joint attention."""
+
+from __future__ import annotations
+
+import torch
+from pipelines import louder, t5_model, t5_tokenizer, vae
+
+from . import texts
+from .made import amplify, flow, quiet
+
+TINY = {
+    "patch_size": 1,
+    "in_channels": 16,
+    "num_layers": 1,
+    "num_single_layers": 1,
+    "attention_head_dim": 16,
+    "num_attention_heads": 2,
+    "joint_attention_dim": 32,
+    "axes_dims_rope": (4, 4, 8),
+}
+MODULATION = ("norm1.linear", "norm1_context.linear", "norm.linear")
+
+
+def chroma():
+    """Chroma: a T5 with its mask, which also goes to the denoiser."""
+    from diffusers import ChromaPipeline, ChromaTransformer2DModel
+
+    torch.manual_seed(10)
+    transformer = ChromaTransformer2DModel(
+        **TINY, approximator_num_channels=16, approximator_hidden_dim=16, approximator_layers=1
+    )
+    louder(transformer)
+    return quiet(
+        ChromaPipeline(
+            transformer=transformer.eval(),
+            scheduler=flow(),
+            vae=vae(4),
+            text_encoder=t5_model(),
+            tokenizer=t5_tokenizer(),
+        )
+    )
+
+
+def bria():
+    """Bria 3.2: a T5 without its padding, zeros in place of it."""
+    from diffusers import BriaPipeline, BriaTransformer2DModel
+
+    torch.manual_seed(11)
+    transformer = BriaTransformer2DModel(**TINY)
+    louder(transformer)
+    amplify(transformer, 4, *MODULATION)
+    return quiet(
+        BriaPipeline(
+            transformer=transformer.eval(),
+            scheduler=flow(),
+            vae=vae(4),
+            text_encoder=t5_model(),
+            tokenizer=t5_tokenizer(),
+        )
+    )
+
+
+def ovis():
+    """Ovis-Image: a Qwen3 that is told to describe, and whose instruction is cut off."""
+    from diffusers import OvisImagePipeline, OvisImageTransformer2DModel
+
+    torch.manual_seed(12)
+    transformer = OvisImageTransformer2DModel(**TINY, out_channels=16)
+    louder(transformer)
+    amplify(transformer, 4, *MODULATION)
+    amplify(transformer, 3, "proj_out")
+    return quiet(
+        OvisImagePipeline(
+            transformer=transformer.eval(),
+            scheduler=flow(),
+            vae=vae(4),
+            text_encoder=texts.qwen3(),
+            tokenizer=texts.words(),
+        )
+    )
+
+
+def qwenimage():
+    """Qwen-Image: a Qwen2.5-VL that is told to describe, the text as long as its words, a VAE for frames."""
+    from diffusers import QwenImagePipeline, QwenImageTransformer2DModel
+
+    torch.manual_seed(13)
+    transformer = QwenImageTransformer2DModel(
+        patch_size=2,
+        in_channels=64,
+        out_channels=16,
+        num_layers=2,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        axes_dims_rope=(4, 4, 8),
+    )
+    louder(transformer)
+    amplify(transformer, 4, "attn.to_out.0")
+    return quiet(
+        QwenImagePipeline(
+            transformer=transformer.eval(),
+            scheduler=flow(
+                shift=1.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, shift_terminal=0.02
+            ),
+            vae=_frames_vae(),
+            text_encoder=texts.qwen_vl(),
+            tokenizer=texts.words(),
+        )
+    )
+
+
+def _frames_vae():
+    from diffusers import AutoencoderKLQwenImage
+
+    vae = AutoencoderKLQwenImage(base_dim=4, z_dim=16, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False])
+    for half in (vae.encoder, vae.decoder):
+        half.mid_block.attentions = torch.nn.ModuleList([None])  # over large latents it is most of a run
+    return vae.eval()
