@@ -421,7 +421,9 @@ def test_what_clip_does_not_read_at_once_takes_a_chunk_more(tmp_path):
 @shows("--weight")
 def test_emphasis_is_refused_in_one_line(tmp_path):
     run = Run(tmp_path, "--weight", 1.3, eye=Eye(once))
-    assert run.status == 2 and run.err == "vlm-negative: weight: 1.3 is emphasis, which diffusers does not read; leave it at 1\n"
+    assert (
+        run.status == 2 and run.err == "vlm-negative: weight: 1.3 is emphasis, which diffusers does not read; leave it at 1\n"
+    )
 
 
 @shows("--push_batch")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pipelines import OWN, sd
+from pipelines import OWN, sd, sdxl
 
 from lib_vlmneg.hosts.diffusers import Request, draw
 from lib_vlmneg.record import Timeline
@@ -15,18 +15,21 @@ DOG, CAT = Timeline({0: ("dog",)}), Timeline({0: ("cat",)})
 LONG = ", ".join(["red background, lowres, house, tree, flat picture"] * 8)
 
 
-@pytest.fixture(scope="module")
-def controlled():
-    from diffusers import ControlNetModel, StableDiffusionControlNetPipeline
+@pytest.fixture(scope="module", params=[sd, sdxl])
+def controlled(request):
+    from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionXLControlNetPipeline
 
-    pipe = sd()
+    pipe = request.param()
     torch.manual_seed(9)
     net = ControlNetModel.from_unet(pipe.unet, conditioning_embedding_out_channels=(8, 16)).eval()
     for name, parameter in net.named_parameters():
         if "controlnet_down" in name or "controlnet_mid" in name or "conv_out" in name:
             torch.nn.init.normal_(parameter, std=0.3)
     parts = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
-    made = StableDiffusionControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
+    if request.param is sdxl:
+        made = StableDiffusionXLControlNetPipeline(**parts, controlnet=net, add_watermarker=False)
+    else:
+        made = StableDiffusionControlNetPipeline(**parts, controlnet=net, requires_safety_checker=False)
     made.set_progress_bar_config(disable=True)
     return made
 

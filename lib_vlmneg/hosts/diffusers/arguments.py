@@ -69,6 +69,7 @@ def arguments(pipe: Any, request: Request, height: int, width: int) -> dict[str,
         "height": height,
         "width": width,
         "num_frames": 1,
+        "output_type": "pil",
         "generator": [torch.Generator("cpu").manual_seed(request.seed + index) for index in range(request.batch)],
     }
     true_cfg = "true_cfg_scale" in accepted

@@ -95,7 +95,8 @@ def _fit_linear(vae: Any) -> Decoder:
     picture = torch.nn.functional.interpolate(tiles, size=256, mode="nearest")
     picture_in = picture.unsqueeze(2) if _has_frames(vae) else picture
     encoded = vae.encode(picture_in.to(vae.device, vae.dtype))
-    own = encoded.latents if _is_tiny(vae) else encoded.latent_dist.mode()
+    own = next((getattr(encoded, name) for name in ("latents", "latent") if hasattr(encoded, name)), None)
+    own = encoded.latent_dist.mode() if own is None else own
     own = (own[:, :, 0] if own.ndim == 5 else own).float().cpu()
     factor, offset = _scale(vae, own)
     latents = (own - offset) / factor

@@ -40,11 +40,15 @@ def count_rows(inputs: Inputs, family: Family) -> int:
 
 
 def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
-    """The inputs of these rows alone. What is as long as there are rows has one for each, unless the family shares it."""
+    """The inputs of these rows alone. A tensor as long as there are rows has one for each, unless the family shares it."""
     count = count_rows(inputs, family)
     if list(rows) == list(range(count)):
         return inputs
-    return {name: value if name in family.shared else _of_rows(value, count, rows) for name, value in inputs.items()}
+    found = {}
+    for name, value in inputs.items():
+        listed = name in family.lists and value is not None
+        found[name] = [value[row] for row in rows] if listed else _of_rows(value, count, rows)
+    return found | {name: inputs[name] for name in family.shared if name in inputs}
 
 
 def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
@@ -53,17 +57,8 @@ def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
     if isinstance(value, dict):
         return {name: _of_rows(inner, count, rows) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        if len(value) == count and not _is_shared(value, count):
-            return type(value)(value[row] for row in rows)
         return type(value)(_of_rows(inner, count, rows) for inner in value)
     return value
-
-
-def _is_shared(value: Sequence[Any], count: int) -> bool:
-    """Whether a sequence is not of rows (Z-Image's texts): each of it has all rows (residuals), or is a number (strengths)."""
-    if all(isinstance(inner, (bool, int, float)) for inner in value):
-        return True
-    return all(isinstance(inner, Tensor) and inner.ndim > 3 and len(inner) == count for inner in value)
 
 
 def _stacked_rows(value: Tensor, rows: Sequence[int]) -> Tensor:

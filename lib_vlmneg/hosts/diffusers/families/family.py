@@ -53,8 +53,9 @@ class Family:
     """`outputs` names what encode_prompt returns, in order; a name that begins with "negative_" is the negative prompt's.
 
     `beyond` is True where guidance is P + g (P - N), False where it is N + g (P - N); `linear` False where it rescales the
-    result; `sign` is -1 where the pipeline turns the denoiser's sign. `shared` are inputs in which no dimension is of rows.
-    `push_name` is the name that attention.strengths knows it by, "" where nothing is pushed inside its attention.
+    result; `sign` is -1 where the pipeline turns the denoiser's sign. `shared` are inputs in which no dimension is of rows,
+    `lists` those that are a list with one for each row.
+    `strengths` gives the name that attention.strengths knows it by, where something is pushed inside its attention.
     """
 
     pipelines: tuple[str, ...]
@@ -66,6 +67,7 @@ class Family:
     linear: bool = True
     sign: float = 1.0
     shared: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
     attention: Attention | None = None
     strengths: Callable[[Any], str] | None = None
 

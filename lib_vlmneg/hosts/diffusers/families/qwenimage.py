@@ -13,4 +13,5 @@ QWEN_IMAGE = Family(
     ),
     outputs=("prompt_embeds", "prompt_embeds_mask"),
     linear=False,
+    lists=("img_shapes",),
 )

@@ -12,4 +12,5 @@ Z_IMAGE = Family(
     reader=Reader(template=16),
     beyond=True,
     sign=-1.0,
+    lists=("x", "cap_feats"),
 )

@@ -1,0 +1,154 @@
+"""Each family of diffusers under each push, on tiny pipelines of the real classes. Run as a script it prints the table."""
+
+from functools import cache
+from pathlib import Path
+
+import families
+import numpy as np
+import pytest
+import torch
+from pipelines import OWN, Eye
+
+from lib_vlmneg.errors import InputError
+from lib_vlmneg.hosts.diffusers import Request, draw
+from lib_vlmneg.hosts.diffusers.denoiser import denoiser
+from lib_vlmneg.hosts.diffusers.families import FAMILIES, family_of
+from lib_vlmneg.record import Timeline
+from lib_vlmneg.settings import PUSHES, Settings
+
+STEPS, G = 4, 4.0
+DOG, TWO = Timeline({0: ("dog",)}), Timeline({0: ("castle", "house")})
+NAMES = [*families.FAMILIES]
+CELLS = [(name, push) for name in NAMES for push in PUSHES]
+DOCUMENT = Path(__file__).parents[1] / "docs" / "families.md"
+
+
+@cache
+def pipeline(name):
+    return families.FAMILIES[name]()
+
+
+def pushed_inside(name):
+    return family_of(pipeline(name)).attention is not None
+
+
+def drawn(name, push="cfg", timelines=(), negative=OWN, batch=1, g=G, eye=None, **given):
+    height, width = families.SIZES[name]
+    request = Request("a photo of a pet", negative, steps=STEPS, guidance_scale=g, height=height, width=width, batch=batch)
+    on = Settings(enabled=True, steps=(), push=push, **given) if timelines or eye else Settings()
+    images, record = draw(pipeline(name), request, on, eye, timelines=timelines)
+    assert record.failure is None
+    return [np.asarray(image, int) for image in images], record
+
+
+def apart(one, other):
+    return max(np.abs(a - b).max() for a, b in zip(one, other, strict=True))
+
+
+def pixels(*args, **given):
+    return drawn(*args, **given)[0]
+
+
+@pytest.mark.parametrize(("name", "push"), CELLS)
+def test_two_terms_give_two_pictures_and_the_record_counts_them_or_it_is_refused(name, push):
+    if push in PUSHES[2:] and not pushed_inside(name):
+        with pytest.raises(InputError, match=r"^push: \w+ cannot be pushed inside its attention; choose cfg or separate$"):
+            drawn(name, push, [DOG])
+        return
+    strong = {} if push == "cfg" else {"push_scale": 20.0}
+    (dog, record), (two, _), plain = drawn(name, push, [DOG], **strong), drawn(name, push, [TWO], **strong), pixels(name)
+    assert apart(dog, two) > 0 and apart(dog, plain) > 0 and apart(two, plain) > 0
+    assert record.reached == [STEPS] and record.timelines[0].compact() == "0:+dog"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_terms_from_step_0_are_the_text_typed(name):
+    assert apart(pixels(name, timelines=[TWO]), pixels(name, negative=f"{OWN}, castle, house")) == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_separate_at_the_pull_of_guidance_is_the_terms_typed(name):
+    """Whatever way the pipeline guides: g - 1, or g where it guides beyond the prompt."""
+    w = family_of(pipeline(name)).pull(G)
+    assert apart(pixels(name, "separate", [DOG], push_scale=w), pixels(name, negative="dog")) <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "zimage"])
+def test_separate_acts_where_nothing_guides(name):
+    (pushed, record), plain = drawn(name, "separate", [DOG], g=1.0), pixels(name, g=1.0)
+    assert apart(pushed, plain) > 0 and record.reached == [STEPS] and record.extra_calls == 2 * STEPS
+
+
+@pytest.mark.parametrize(("name", "push"), CELLS)
+def test_a_picture_of_a_batch_is_what_it_is_alone(name, push):
+    """Its neighbour has other terms, of another length."""
+    if push in PUSHES[2:] and not pushed_inside(name):
+        return
+    alone, both = pixels(name, push, [DOG]), pixels(name, push, [DOG, TWO], batch=2)
+    assert apart(alone, both[:1]) <= 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_looked_at_is_the_picture_that_comes_of_it(name):
+    """The last x0 is the picture: so is what the oracle is shown, at full size."""
+    seen = []
+    height, width = families.SIZES[name]
+    request = Request("a photo of a pet", OWN, steps=STEPS, guidance_scale=G, height=height, width=width)
+    images, _ = draw(pipeline(name), request, Settings(), save_x0=lambda call, t, pictures: seen.append(pictures[0]))
+    assert len(seen) == STEPS and apart([np.asarray(seen[-1], int)], [np.asarray(images[0], int)]) <= 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_oracle_is_shown_a_picture_by_every_decoder(name):
+    for decode in ("auto", "linear", "small"):
+        _, record = drawn(name, eye=Eye(), decode=decode)
+        assert record.timelines[0].compact() == "1:+dog" and record.reached == [STEPS - 1]
+
+
+def traces(pipe):
+    """What a run could leave behind."""
+    parts = [(name, part) for name, part in denoiser(pipe).named_modules()]
+    held = {name: (sorted(vars(part)), len(part._forward_hooks), len(part._forward_pre_hooks)) for name, part in parts}
+    return held, sorted(vars(pipe.scheduler)), sorted(set(vars(pipe)) & {"encode_prompt", "step"})
+
+
+@pytest.mark.parametrize(("name", "push"), CELLS)
+def test_nothing_stays_also_after_an_exception(name, push):
+    if push in PUSHES[2:] and not pushed_inside(name):
+        return
+    pipe = pipeline(name)
+    drawn(name)
+    before = traces(pipe)
+    drawn(name, push, [DOG])
+    assert traces(pipe) == before
+    last = [part for part in denoiser(pipe).modules() if isinstance(part, torch.nn.Linear)][-1]
+    hook = last.register_forward_hook(lambda *_: 1 / 0)
+    try:
+        with pytest.raises(ZeroDivisionError):
+            drawn(name, push, [DOG])
+    finally:
+        hook.remove()
+    assert traces(pipe)[0] == before[0] and traces(pipe)[2] == before[2] and "step" not in vars(pipe.scheduler)
+
+
+def table():
+    """The families' table of the documents."""
+    told = {"N P": "one call, uncond first", "P N": "one call, cond first", "P, N": "two calls"}
+    lines = ["| family | pipelines | guidance | cfg, separate | vsf, nag, nasa |", "|---|---|---|---|---|"]
+    covered = {family_of(pipeline(name)).pipelines: name for name in NAMES}
+    for name, family in FAMILIES.items():
+        guides = told[family.order] + ("" if family.linear else ", rescaled") + (", P + g (P - N)" if family.beyond else "")
+        tested = family.pipelines in covered
+        inside = "yes" if family.attention else "refused"
+        pipelines = ", ".join(f"`{each}`" for each in family.pipelines)
+        lines.append(f"| {name} | {pipelines} | {guides} | {'yes' if tested else 'untested'} | {inside} |")
+    return "\n".join(lines)
+
+
+def test_the_documents_table_is_this_one():
+    assert table() in DOCUMENT.read_text()
+    assert "untested" not in table()
+
+
+if __name__ == "__main__":
+    print(table())
