@@ -79,6 +79,25 @@ def test_separate_acts_where_nothing_guides(name):
     assert apart(pushed, plain) > 0 and record.reached == [STEPS] and record.extra_calls == 2 * STEPS
 
 
+def test_z_image_guides_at_every_scale_above_0():
+    assert apart(pixels("zimage", timelines=[DOG], g=0.5), pixels("zimage", negative=f"{OWN}, dog", g=0.5)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "g", "does"),
+    [
+        ("sd", 1.0, "does nothing"),
+        ("sd", 0.0, "is what the picture is drawn towards"),
+        ("zimage", 0.0, "is what the picture is drawn towards"),
+    ],
+)
+def test_a_scale_at_which_no_term_can_act_is_refused(name, g, does):
+    with pytest.raises(
+        InputError, match=rf"^guidance_scale: at {g:g} a negative prompt {does}; give more than 1, or another push$"
+    ):
+        drawn(name, timelines=[DOG], g=g)
+
+
 @pytest.mark.parametrize(("name", "push"), CELLS)
 def test_a_picture_of_a_batch_is_what_it_is_alone(name, push):
     """Its neighbour has other terms, of another length."""

@@ -75,7 +75,9 @@ def test_the_most_tokens_count_where_no_clip_reads_the_prompt():
 def test_a_u_net_that_is_told_the_scale_has_no_uncond_and_is_refused_before_it_draws():
     pipe = sd()
     pipe.register_modules(unet=unet(cross_attention_dim=16, time_cond_proj_dim=32))
-    with pytest.raises(InputError, match=r"^guidance_scale: StableDiffusionPipeline evaluates no negative prompt at 8; give"):
+    with pytest.raises(
+        InputError, match=r"^push: StableDiffusionPipeline evaluates no negative prompt with this model; choose"
+    ):
         draw(pipe, asked(guidance_scale=8.0), settings(), timelines=[DOG])
     both = [draw(pipe, asked(guidance_scale=8.0), settings("separate"), timelines=[each]) for each in (DOG, CAT)]
     assert apart(*both) > 0 and both[0][1].reached == [STEPS]

@@ -19,12 +19,13 @@ from ..oracles.base import Answer, Oracle
 from ..presets import DEFAULT, PAPER, preset
 from ..record import Record
 from ..settings import Settings
+from . import micro
+from .intervals import median_with_interval
 from .onebyone import Ask, one_by_one
 
 PARTS = ("decode", "ask", "encode")
 PLAIN, PUBLIC = "plain", "public loop"
 MODELS = ("miniature", "sd15")
-RESAMPLED = 2000
 
 
 class OneByOne(Oracle):
@@ -71,6 +72,15 @@ def measure(prompt: str, pairs: int, steps: int = 28, guidance_scale: float = 4.
     return {"model": model, "pairs": pairs, "steps": steps, "rows": rows, "overhead": over[DEFAULT] / over[PUBLIC]}
 
 
+def measure_micro(rounds: int, steps: int, model: str = "miniature") -> dict[str, Any]:
+    """What each push costs a step beside the host's own, see micro.measure."""
+    from ..hosts.diffusers import Request
+
+    with TemporaryDirectory() as folder:
+        stage = _miniature() if model == "miniature" else _sd15(Path(folder))
+        return micro.measure(stage.pipe, Request("a photo of a pet", model=model, steps=steps), rounds)
+
+
 def _ways(stage: Stage) -> dict[str, Callable[[Any], Record]]:
     """What draws a request, by name."""
     from ..hosts.diffusers import draw
@@ -90,12 +100,10 @@ def _ways(stage: Stage) -> dict[str, Callable[[Any], Record]]:
 
 
 def _row(seconds: np.ndarray, plain: np.ndarray, records: Sequence[Record]) -> dict[str, Any]:
-    ratios, rng = seconds / plain, np.random.default_rng(0)
-    again = np.median(ratios[rng.integers(len(ratios), size=(RESAMPLED, len(ratios)))], axis=1)
-    low, high = np.quantile(again, (0.025, 0.975))
+    middle, low, high = median_with_interval(seconds / plain)
     parts = {part: median(sum(getattr(timing, part) for timing in record.timings) for record in records) for part in PARTS}
     asks = median(len(record.events) for record in records)
-    ratio = {"ratio": float(np.median(ratios)), "low": float(low), "high": float(high)}
+    ratio = {"ratio": middle, "low": low, "high": high}
     return {"seconds": float(np.median(seconds)), **ratio, "asks": asks, **parts}
 
 

@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             _add_guided(parser)
         if name == "speed":
             parser.add_argument("--model", default="miniature", choices=speed.MODELS, help="sd15: its size, random weights")
+            parser.add_argument("--micro", action="store_true", help="of each push: calls, synchronisations and time a step")
     _add_push(tables.add_parser("push", help="what a push inside attention costs", description=push.__doc__))
     table.add_arguments(tables.add_parser("table", help=table.__doc__, description=table.__doc__))
     _add_decode(tables.add_parser("decode", help="what a small decode of x0 saves and changes", description=decode.__doc__))
@@ -112,6 +113,10 @@ def _creativity(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _speed(options: argparse.Namespace) -> dict[str, Any]:
+    if options.micro:
+        figures = speed.measure_micro(options.seeds, options.steps, options.model)
+        print(speed.micro.table(figures))
+        return figures
     figures = speed.measure(options.prompt, options.seeds, options.steps, options.guidance_scale, options.model)
     print(speed.table(figures))
     return figures

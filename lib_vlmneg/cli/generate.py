@@ -55,7 +55,7 @@ def draw_and_save(
 ) -> None:
     """Loads what is needed, draws once, writes."""
     from ..hosts.diffusers import Request, draw, load_oracle, load_pipeline
-    from ..hosts.diffusers.arguments import check_guidance, check_weight
+    from ..hosts.diffusers.arguments import check_weight
     from ..hosts.diffusers.older import differs
     from ..hosts.diffusers.weights import other_weights, sha256
 
@@ -66,8 +66,6 @@ def draw_and_save(
             raise InputError(f"record: {options.record} is where the contact sheet goes; give a name that ends in .json")
     request = Request(**drawn)
     asking = settings.asks and replayed is None and not timelines
-    if asking or timelines or replayed:
-        check_guidance(settings, request.guidance_scale)
     if asking or timelines:
         check_weight(settings)
     if asking:

@@ -40,19 +40,14 @@ def check_weight(settings: Settings) -> None:
         raise InputError(f"weight: {settings.weight:g} is emphasis, which diffusers does not read; leave it at 1")
 
 
-def check_guidance(settings: Settings, guidance_scale: float) -> None:
-    """Raises InputError where no term could act at this scale, before anything is loaded or drawn."""
-    if settings.push == "cfg" and (does := without_push(guidance_scale)):
-        raise InputError(f"guidance_scale: at {guidance_scale:g} a negative prompt {does}; give more than 1, or another push")
-
-
-def check_push(pipe: Any, settings: Settings, guidance_scale: float) -> None:
-    """Raises InputError for what this pipeline cannot do, before it draws."""
+def check_push(pipe: Any, settings: Settings, g: float) -> None:
+    """Raises InputError for what this pipeline cannot do at this guidance scale, before it draws."""
     family, name = steered(pipe), type(pipe).__name__
-    if settings.push == "cfg" and not family.guides(pipe, guidance_scale):
-        raise InputError(
-            f"guidance_scale: {name} evaluates no negative prompt at {guidance_scale:g}; give another scale, or another push"
-        )
+    if settings.push == "cfg" and family.pull(g) <= 0:
+        does = without_push(g) or "does nothing"
+        raise InputError(f"guidance_scale: at {g:g} a negative prompt {does}; give more than 1, or another push")
+    if settings.push == "cfg" and not family.guides(pipe, g):
+        raise InputError(f"push: {name} evaluates no negative prompt with this model; choose separate, vsf, nag or nasa")
     if settings.inside and family.attention is None:
         raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
 

@@ -25,7 +25,7 @@ from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import Settings
 from .adapter import Adapter, hung
-from .arguments import Request, arguments, check_guidance, check_push, check_weight, size
+from .arguments import Request, arguments, check_push, check_weight, size
 from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
 from .denoiser import between_steps
@@ -63,7 +63,6 @@ def draw(
         check_steps(settings, request.steps)
     if oracle or timelines:
         check_weight(settings)
-        check_guidance(settings, request.guidance_scale)
     if oracle or timelines or (settings.enabled and settings.inside):
         check_push(pipe, settings, request.guidance_scale)
     given = arguments(pipe, request, height, width)
@@ -75,7 +74,7 @@ def draw(
         [request.negative_prompt] * request.batch,
         oracle,
         decoder := decoder_of(pipe, tiny, wanted, height, width, side),
-        room(pipe, family, request.max_sequence_length) if family else None,
+        room(pipe, family, request.max_sequence_length) if family and settings.enabled else None,
         timelines,
         watch,
         vocabulary=vocabulary if oracle else None,
