@@ -18,6 +18,7 @@ READ = (1, VERSION)
 TIMELINE = INFOTEXT_PREFIX + "timeline"
 FOUND = INFOTEXT_PREFIX + "found"
 REPLAYED = INFOTEXT_PREFIX + "replayed"
+NOTE = INFOTEXT_PREFIX + "note"  # what went wrong, or what the user should know
 PASS_BREAK, NO_TERMS = " / ", "none"
 
 

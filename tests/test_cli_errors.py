@@ -5,6 +5,7 @@ import json
 import pytest
 from commands import Run, load_once
 from diffusers.utils import logging as diffusers_logging
+from PIL import Image
 from pipelines import Blind, Eye, weights
 from transformers.utils import logging as transformers_logging
 
@@ -177,3 +178,11 @@ def test_what_the_parser_refuses_has_status_2_as_well(flags, capsys):
         main(["generate", *flags])
     assert ended.value.code == 2
     assert flags[0] in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_failure_is_in_the_record_the_pictures_parameters_and_the_log(tmp_path, caplog):
+    run = Run(tmp_path, eye=Blind())
+    said = run.record()["failure"]
+    assert said == "step 0: RuntimeError: no eyes" and said in caplog.text and f"The guide stopped: {said}" in run.out
+    picture = Image.open(tmp_path / "out" / "seed_0.png")
+    assert f'VLM Negative note: "{said}"' in picture.text["parameters"]

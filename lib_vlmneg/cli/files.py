@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from ..checks import CHECK, Verdict
 from ..errors import InputError
 from ..guide import Watcher
-from ..record import Event, Record
+from ..record import NOTE, Event, Record
 
 
 def read_record(path: Path) -> Record:
@@ -48,7 +48,7 @@ def watcher(log: bool, seen: list[tuple[Event, Image.Image]]) -> Watcher:
 
 def parameters(record: Record, index: int) -> PngInfo:
     """The picture's parameters, written as the WebUI writes them."""
-    generation = record.generation
+    generation, note = record.generation, record.failure or record.note
     said = {
         "Steps": generation["steps"],
         "CFG scale": generation["guidance_scale"],
@@ -56,6 +56,7 @@ def parameters(record: Record, index: int) -> PngInfo:
         "Size": f"{generation['width']}x{generation['height']}",
         "Model": generation["model"],
         **{key: _quoted(value) for key, value in record.infotext(index).items()},
+        **({NOTE: _quoted(note)} if note else {}),
         **_checked(generation.get("checks", []), index),
     }
     negative = f"\nNegative prompt: {record.negatives[index]}" if record.negatives[index] else ""
