@@ -79,6 +79,7 @@ class Guide:
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
+        self._latest = -1  # the last step whose model call was made
         self._crowded: dict[str, None] = {}
         self._may_grow = not settings.grow and room is not None and room.most is None
         self._pending: list[Asked] = []
@@ -149,6 +150,7 @@ class Guide:
 
     def reached(self, call: int, images: Iterable[int]) -> None:
         """The host says which images had rows in this model call that read another text, theirs or beside theirs."""
+        self._latest = max(self._latest, self.clock.step(call))
         for image in images:
             self.record.reached[image] += 1
 
@@ -168,13 +170,12 @@ class Guide:
         """
         if self.settings.push_scale == 0:
             return
-        last = self.clock.steps - 1
         for image, timeline in enumerate(self.record.timelines):
-            in_force = [terms for start, terms in timeline.changes.items() if terms and start <= last]
+            in_force = [terms for start, terms in timeline.changes.items() if terms and start <= self._latest]
             if in_force and not self.record.reached[image]:
                 timeline.changes.clear()
                 why = f": {reason}" if reason else ""
-                self._fail(last, InputError(f"the terms of picture {image + 1} reached no row of the model{why}"))
+                self._fail(self._latest, InputError(f"the terms of picture {image + 1} reached no row of the model{why}"))
 
     def encoded(self, call: int, seconds: float) -> None:
         """The host says how long it took to encode the negative prompts of this call."""

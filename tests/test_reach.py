@@ -113,7 +113,8 @@ def test_an_encoder_that_fails_leaves_no_term_in_the_record_and_a_replay_draws_t
 
 def test_terms_that_reached_no_row_are_a_failure_and_not_in_the_timeline():
     guide = Guide(settings(), Clock(STEPS, STEPS), ["a pet"] * 2, [""] * 2, timelines=[DOG, CAT])
-    guide.reached(0, [1])
+    for call in range(STEPS):
+        guide.reached(call, [1] if call == 0 else [])
     guide.ended("nobody reads them")
     assert guide.record.failure == "step 3: the terms of picture 1 reached no row of the model: nobody reads them"
     assert [timeline.compact() for timeline in guide.record.timelines] == ["", "0:+cat"]
@@ -121,8 +122,17 @@ def test_terms_that_reached_no_row_are_a_failure_and_not_in_the_timeline():
 
 def test_a_push_of_no_strength_is_no_failure():
     guide = Guide(settings("separate", push_scale=0.0), Clock(STEPS, STEPS), ["a pet"], [""], timelines=[DOG])
+    guide.reached(STEPS - 1, [])
     guide.ended()
     assert guide.record.failure is None and guide.record.timelines[0].compact() == "0:+dog"
+
+
+def test_terms_of_steps_that_were_never_drawn_are_no_failure():
+    """The user has stopped the picture before."""
+    guide = Guide(settings(), Clock(STEPS, STEPS), ["a pet"], [""], timelines=[Timeline({2: ("dog",)})])
+    guide.reached(1, [])
+    guide.ended()
+    assert guide.record.failure is None and guide.record.timelines[0].compact() == "2:+dog"
 
 
 def test_the_timelines_that_are_given_stay_as_they_are():
