@@ -42,6 +42,7 @@ class Evaluation:
 
     def make(self, call: ModelCall) -> list[Tensor]:
         """The call's own answers [rows, ...], then those of each `again`, in the order of its rows."""
+        self._first = None
         own = self._own(call)
         self.extra = len(call.extra)
         if self.extra < 2 or not self._in_one(own):

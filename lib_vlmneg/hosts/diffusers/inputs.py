@@ -80,15 +80,16 @@ def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> An
     if isinstance(own, list):
         return [texts[row][part.path].to(value) if row in texts else value for row, value in enumerate(own)]
     given = {row: text[part.path] for row, text in texts.items()}
-    if own is None or any(value is None for value in given.values()):
-        return None if len(texts) < count or None in given.values() else torch.stack([given[row] for row in range(count)])
-    rows = [_fitted(given[row], value, part).to(value.device, value.dtype) if row in given else value
-            for row, value in enumerate(own)]  # fmt: skip
-    return torch.stack(rows)
+    if any(value is None for value in given.values()):  # nothing is masked, in any row: see `shape`
+        return None
+    if own is None:
+        return torch.stack([given[row] for row in range(count)])
+    return torch.stack([_fitted(given[row], value, part) if row in given else value for row, value in enumerate(own)])
 
 
 def _fitted(text: Tensor, own: Tensor, part: Part) -> Tensor:
-    return torch.cat([text.to(own.device, own.dtype), own[len(text) :]]) if part.grows else text
+    text = text.to(own.device, own.dtype)
+    return torch.cat([text, own[len(text) :]]) if part.grows else text
 
 
 def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[Any, ...]:
@@ -96,10 +97,9 @@ def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[
     found = []
     for part in family.parts:
         own = get(inputs, part.path)
-        if isinstance(own, list):
-            continue
-        value = (own[row] if own is not None else None) if text is None else text[part.path]
-        found.append("own" if part.grows or (value is None and own is None) else None if value is None else tuple(value.shape))
+        if not isinstance(own, list) and not part.grows:
+            value = text[part.path] if text is not None else None if own is None else own[row]
+            found.append(None if value is None else tuple(value.shape))
     return tuple(found)
 
 
