@@ -65,7 +65,7 @@ def draw(
         check_weight(settings)
     if oracle or timelines or (settings.enabled and settings.inside):
         check_push(pipe, settings, request.guidance_scale)
-    given = arguments(pipe, request, height, width)
+    given = arguments(pipe, request, height, width, more or {})
     wanted, side = (settings.decode, side_of(settings, oracle)) if oracle else ("full", height)
     guide = Guide(
         settings,
@@ -85,7 +85,7 @@ def draw(
     with ExitStack() as stack:
         adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
-        drawn = pipe(**given, **(more or {}))
+        drawn = pipe(**given)
     guide.ended()
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return _pictures(drawn), guide.record
