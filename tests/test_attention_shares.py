@@ -41,11 +41,11 @@ def test_it_is_attention_to_both(dtype, limit, spread):
 
 def test_hidden_tokens_stay_hidden():
     q, shared, other = torch.randn(2, 3, 9, 8), tokens(16), tokens(4)
-    keep = torch.tensor([[True, True, False, False], [True, False, True, True]])
-    (found,) = read_beside(q, shared, (other.hidden(keep),), refuse)
-    shorter = other.part(slice(0, 2))
-    torch.testing.assert_close(found[:1], apart(q, shared, [shorter])[0][:1])
-    torch.testing.assert_close(found, *apart(q, shared, [other.hidden(keep)]))
+    (found,) = read_beside(q, shared, (other.hidden((2, 3)),), refuse)
+    for row, length in enumerate((2, 3)):
+        shorter = other.part(slice(0, length))
+        torch.testing.assert_close(found[row], apart(q, shared, [shorter])[0][row])
+    torch.testing.assert_close(found, *apart(q, shared, [other.hidden((2, 3))]))
 
 
 def test_what_is_shared_is_read_once(monkeypatch):
@@ -70,11 +70,11 @@ def test_without_such_a_kernel_each_is_an_attention_of_its_own(monkeypatch, reas
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("keep", [None, torch.tensor([[True] * 4, [False] * 4])])
+@pytest.mark.parametrize("lengths", [None, (4, 0)])
 @pytest.mark.parametrize("method", [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3)])
 @pytest.mark.parametrize("joint", [False, True])
-def test_a_method_is_the_same_without_such_a_kernel(monkeypatch, joint, method, keep):
-    q, positive, negative = torch.randn(2, 3, 9, 8), tokens(5), tokens(4).hidden(keep)
+def test_a_method_is_the_same_without_such_a_kernel(monkeypatch, joint, method, lengths):
+    q, positive, negative = torch.randn(2, 3, 9, 8), tokens(5), tokens(4).hidden(lengths)
     given = q, positive, negative, KERNEL, tokens(16) if joint else None
     found = method(*given)
     monkeypatch.setattr(shares, "KERNELS", {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .masks import Keep
 from .methods import Method
 from .shares import read_beside
 from .tokens import Kernel, Tokens
@@ -29,15 +30,15 @@ class Layout:
 
 
 def joint_attention(
-    method: Method | None, q: Tensor, k: Tensor, v: Tensor, layout: Layout, keep: Tensor | None, attend: Kernel
+    method: Method | None, q: Tensor, k: Tensor, v: Tensor, layout: Layout, keep: Keep | None, attend: Kernel
 ) -> Tensor:
     """Value Sign Flip's clean form (arXiv 2508.10931), and the other methods with the same masks.
 
     q, k, v [B, H, L, d] of the whole sequence, with positions already turned into them; the result has their shape. The
     positive's tokens read the image and themselves, as without a negative. The negative's read the image and themselves
     too, and nobody reads them: they only collect (N0). What the image reads beside the positive is a copy of their keys
-    and values (N1), which `method` turns into a push; None lets the image read the positive alone. `keep` [B, text] says
-    which text tokens there are, None for all.
+    and values (N1), which `method` turns into a push; None lets the image read the positive alone. `keep` says how
+    many text tokens each row has, None for all.
 
     The groups are read apart and put together: what one attention over all with a mask [L, L + negative] would do, without
     the mask, and with the image read once.
@@ -46,7 +47,7 @@ def joint_attention(
     every = Tokens(k, v)
     image, positive, negative = (every.part(place) for place in where)
     if keep is not None:
-        positive, negative = positive.hidden(keep[:, : layout.positive]), negative.hidden(keep[:, layout.positive :])
+        positive, negative = positive.hidden(keep.positive), negative.hidden(keep.negative)
     of_image, of_positive, of_negative = (q[:, :, place] for place in where)
     if method:
         from_image = method(of_image, positive, negative, attend, image)

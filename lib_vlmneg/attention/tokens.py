@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from .masks import padding
+
 Kernel = Callable[..., Tensor]  # attend(q, k, v, attn_mask=bias), as torch's scaled_dot_product_attention
 
 
@@ -27,12 +29,11 @@ class Tokens:
         bias = self.bias if self.bias is None or self.bias.shape[-1] == 1 else self.bias[..., where]
         return Tokens(self.k[:, :, where], self.v[:, :, where], bias)
 
-    def hidden(self, keep: Tensor | None) -> Tokens:
-        """With the tokens unseen where `keep` [B, L] is False."""
-        if keep is None:
+    def hidden(self, lengths: tuple[int, ...] | None) -> Tokens:
+        """With all but the first `lengths[row]` tokens of each row unseen; None for all of them."""
+        if lengths is None or min(lengths) >= len(self):
             return self
-        mask = torch.zeros(keep.shape, dtype=self.k.dtype, device=self.k.device).masked_fill_(~keep, -torch.inf)
-        mask = mask[:, None, None, :]
+        mask = padding(lengths, len(self), self.k.dtype, self.k.device)
         return replace(self, bias=mask if self.bias is None else self.bias + mask)
 
 
@@ -54,10 +55,3 @@ def joined_bias(first: Tokens, second: Tokens) -> Tensor | None:
 def attended(attend: Kernel, q: Tensor, tokens: Tokens) -> Tensor:
     """What queries [B, H, Lq, d] read from `tokens`, in the shape of q."""
     return attend(q, tokens.k, tokens.v, attn_mask=tokens.bias)
-
-
-def additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A mask as torch's kernel takes it, True where it may look or numbers to add, as numbers to add."""
-    if mask is None or mask.dtype != torch.bool:
-        return mask
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)
