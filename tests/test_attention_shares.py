@@ -48,10 +48,18 @@ def test_hidden_tokens_stay_hidden():
     torch.testing.assert_close(found, *apart(q, shared, [other.hidden((2, 3))]))
 
 
+def test_those_of_whom_nothing_is_seen_weigh_nothing():
+    """The kernel itself says 0 of them, which is the weight of a token whose logit is 0."""
+    q, shared, other = torch.randn(2, 3, 9, 8), tokens(16), tokens(4).hidden((4, 0))
+    for found in (read_beside(q, shared, (other,), refuse), read_beside(q, other, (shared,), refuse)):
+        torch.testing.assert_close(found[0][1], KERNEL(q, shared.k, shared.v)[1])
+    assert read_beside(q, other, (other,), refuse)[0].isfinite().all()
+
+
 def test_what_is_shared_is_read_once(monkeypatch):
     lengths = []
     reading = shares._reading
-    monkeypatch.setattr(shares, "_reading", lambda q, group: lengths.append(len(group)) or reading(q, group))
+    monkeypatch.setattr(shares, "_reading", lambda q, group, scale: lengths.append(len(group)) or reading(q, group, scale))
     read_beside(torch.randn(2, 3, 9, 8), tokens(16), (tokens(5), tokens(1)), refuse)
     assert sorted(lengths) == [1, 5, 16]
 
@@ -62,9 +70,9 @@ def test_without_such_a_kernel_each_is_an_attention_of_its_own(monkeypatch, reas
     expected = apart(q, shared, others)
     if reason == "no such kernel":
         monkeypatch.setattr(shares, "KERNELS", {})
-        assert readings(q, shared) is None
+        assert readings(KERNEL, q, shared) is None
     else:
-        assert readings(q.to(torch.int8), Tokens(shared.k.to(torch.int8), shared.v.to(torch.int8))) is None
+        assert readings(KERNEL, q.to(torch.int8), Tokens(shared.k.to(torch.int8), shared.v.to(torch.int8))) is None
         monkeypatch.setattr(shares, "_reading", lambda *_: None)
     for one, other in zip(read_beside(q, shared, others, KERNEL), expected, strict=True):
         assert torch.equal(one, other)

@@ -13,6 +13,7 @@ from lib_vlmneg.attention.joint import Layout, joint_attention
 from lib_vlmneg.attention.masks import Keep, padding
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
 from lib_vlmneg.attention.negative import Negative, joined, mixed_pooled
+from lib_vlmneg.attention.tokens import Kernel
 
 KERNEL = torch.nn.functional.scaled_dot_product_attention
 METHODS = [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3), None]
@@ -104,9 +105,10 @@ def test_what_waits_is_counted(name, waits):
 def test_a_model_call_does_not_wait(device, compat, method, lengths, images):
     """Texts of one length, of two, one of two; of rows that are pushed and others."""
     given = negative(*lengths, device=device)
-    with Waits() as counted:
-        model_call(given, images, method, compat)
-    assert not counted.found
+    for attend in (KERNEL, Kernel(KERNEL, {"scale": 0.1}), Kernel(KERNEL, {"dropout_p": 0.1})):
+        with Waits() as counted:
+            model_call(given, images, method, compat, attend)
+        assert not counted.found
 
 
 @pytest.mark.parametrize(

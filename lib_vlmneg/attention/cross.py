@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .masks import Keep, additive
 from .methods import Method
-from .tokens import Kernel, Tokens, attended
+from .tokens import Attend, Tokens, attended
 
 
 def cross_attention(
@@ -16,7 +16,7 @@ def cross_attention(
     v: Tensor,
     negative: int,
     keep: Keep | None,
-    attend: Kernel,
+    attend: Attend,
     attn_mask: Tensor | None = None,
 ) -> Tensor:
     """Attention of image tokens q [B, H, Lq, d] to the text k, v [B, H, L, d], whose last `negative` tokens push.
