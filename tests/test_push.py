@@ -147,6 +147,17 @@ def test_what_fails_is_said_once_and_the_call_is_made_without_and_so_are_the_nex
     assert push.guide.record.timelines[0].compact() == ""
 
 
+def test_a_push_that_has_failed_is_not_tried_again():
+    class Failing(Texts):
+        def texts(self, prompts, number):
+            super().texts(prompts, number)
+            raise RuntimeError("no room")
+
+    push = Inside(guide("vsf", NONE), Failing(), AttentionPush())
+    assert [made(push, call(number=step), make)[1].item() for step in range(STEPS)] == [2.0] * STEPS
+    assert push.encoder.encoded == ["bad"]
+
+
 def test_off_a_call_is_made_as_it_came():
     push, seen = Joined(guide("cfg", NONE), Texts()), []
     plain = call()
