@@ -100,12 +100,18 @@ def test_the_oracle_is_asked_at_cfg_1_and_its_answers_are_replayed(server, befor
     [
         ({"push_blocks": "up.99"}, "step 0: push_blocks: 'up.99' does not exist; there are "),
         ({"push_scale": "hard"}, "push_scale: 'hard' is not a number; write one in digits, or auto"),
-        ({"push_compat": True, "push": "nag"}, "step 0: push_compat: the public code's way is for vsf on SD3"),
     ],
 )
 def test_what_cannot_be_is_said_and_the_plain_picture_comes(server, before, given, said):
     drawn = server.draw(ours=ours() | given, **AT_1)
     assert drawn.note.startswith(said) and drawn.pixels == server.draw(**AT_1).pixels
+    assert settled(server, before)
+
+
+def test_a_setting_that_does_not_fit_the_model_is_ignored_and_said(server, before):
+    drawn = server.draw(ours=ours(push_pooled=2.0), **AT_1)
+    assert drawn.note.startswith("push_pooled: 2 is for Flux, not sd") and drawn.note.endswith("; it is ignored")
+    assert drawn.pixels == server.draw(ours=ours(), **AT_1).pixels
     assert settled(server, before)
 
 
