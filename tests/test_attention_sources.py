@@ -44,7 +44,8 @@ class Reading(Method):
     name = "reading"
 
     def __call__(self, q, positive, negative, attend, shared=None):
-        return attended(attend, q, join(positive, negative))
+        text = join(positive, negative)
+        return attended(attend, q, join(shared, text) if shared else text)
 
 
 def drawn(model, kinds=(1, 0), push=None, negative=None, text=None):

@@ -1,5 +1,7 @@
 """Pushes inside attention in a genuine host: against plain pictures, their model calls counted."""
 
+import time
+
 import pytest
 
 from lib_vlmneg.settings import INSIDE
@@ -93,6 +95,18 @@ def test_the_oracle_is_asked_at_cfg_1_and_its_answers_are_replayed(server, befor
     assert drawn.pixels != server.draw(ours=ours(), **AT_1).pixels
     assert server.draw(ours=given | {"replay": drawn.timelines}, **AT_1).pixels == drawn.pixels
     assert settled(server, before)
+
+
+def test_in_forge_a_look_brings_no_model_into_memory_anew(server):
+    if not server.forge:
+        pytest.skip("AUTOMATIC1111 does not move models so")
+    given = ours(questions=["auto"])
+    server.draw(ours=given, **AT_1)
+    loaded = server.log.count("Moving model(s) has taken")
+    began = time.monotonic()
+    assert server.draw(ours=given, **AT_1).note is None
+    print(f"{time.monotonic() - began:.2f} s")
+    assert server.log.count("Moving model(s) has taken") == loaded
 
 
 @pytest.mark.parametrize(
