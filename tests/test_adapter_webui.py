@@ -111,7 +111,7 @@ def test_where_the_uncond_is_left_out_nothing_is_said_to_have_acted(kind):
     run = Run(kind)
     skipping(run)
     assert run.call() == [PROMPT]
-    run.guide.ended(run.adapter.unused, last=0)
+    run.guide.ended(run.adapter.unused)
     record = run.guide.record
     assert record.reached == [0] and record.timelines[0].changes == {} and record.generation["unused"] == {SKIPPED: [0]}
     assert record.failure == f"step 0: the terms of picture 1 reached no row of the model: {SKIPPED}"
@@ -120,7 +120,7 @@ def test_where_the_uncond_is_left_out_nothing_is_said_to_have_acted(kind):
 def test_terms_that_come_behind_the_last_call_are_no_failure(kind):
     run = Run(kind, timelines=(LATE,))
     run.call()
-    run.guide.ended(run.adapter.unused, last=0)
+    run.guide.ended(run.adapter.unused)
     assert run.guide.record.failure is None
 
 

@@ -44,7 +44,9 @@ def room(name):
     return Path(name).parts[0] if len(Path(name).parts) > 1 else ""
 
 
-ENGINE = [name for name in FILES if room(name) in ("", "oracles", "guidance", "attention", "push", "query") and name != "__main__.py"]
+ENGINE = [
+    name for name in FILES if room(name) in ("", "oracles", "guidance", "attention", "push", "query") and name != "__main__.py"
+]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ class Adapter:
     def before(self, number: int, params: Any) -> bool:
         """on_cfg_denoiser: has the push act in this very call. False where nothing that it could do would change anything."""
         self.left()
+        self._came = lambda: self._guide.reached(number, ())
         if self.push.off:
             return True
         if isinstance(self.push, Joined) and (reason := host.uncond_unused(params, self._p)):
@@ -107,7 +108,8 @@ class Adapter:
         pushing = Pushing(turn.wanted.method, negative, lambda: self._guarded(call.number))
         hang = attention_forge.hung if host.is_forge() else attention.hung
         self._hung.enter_context(hang(params, call, pushing))
-        self._came = lambda: turn.reached() if pushing.acted and pushing.negative else None
+        nothing = self._came
+        self._came = lambda: turn.reached() if pushing.acted and pushing.negative else nothing()
 
     def _end_otherwise(self, turn: Turn, call: ModelCall, params: Any) -> None:
         """The push changes what CFG gives."""

@@ -101,7 +101,7 @@ class Pass:
         """The sampler has made its last call: terms that reached no row of the model are taken out of the record, and said."""
         if not self._over:
             self._over = True
-            self.guide.ended(self._adapter.unused, last=self.guide.clock.step(self._number))
+            self.guide.ended(self._adapter.unused)
             self.report()
 
     def report(self) -> None:
