@@ -97,6 +97,19 @@ def test_the_oracle_is_asked_at_cfg_1_and_its_answers_are_replayed(server, befor
     assert settled(server, before)
 
 
+@pytest.mark.parametrize("method", ["MultiDiffusion", "Mixture of Diffusers"])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_in_forge_tiles_are_pushed_in_batches(server, method, at_once):
+    if not server.forge:
+        pytest.skip("AUTOMATIC1111 has no MultiDiffusion of its own")
+    tiled = {"MultiDiffusion Integrated": {"args": [True, method, 64, 64, 16, at_once]}}
+    change = AT_1 | {"width": 128, "height": 96, "batch_size": 2}
+    given = ours(replay=["0:+big dog", "none"])
+    plain, drawn = (server.draw(ours=each, alwayson_scripts=tiled, **change) for each in (None, given))
+    unlike = server.draw(ours=given, **change)
+    assert drawn.note is None and apart(drawn, plain) > 2 and drawn.pixels != unlike.pixels
+
+
 def test_in_forge_a_look_brings_no_model_into_memory_anew(server):
     if not server.forge:
         pytest.skip("AUTOMATIC1111 does not move models so")
