@@ -14,7 +14,7 @@ from torch import Tensor
 from . import host, memory
 
 MARKER = 1024.0  # what sd-webui-controlnet fills its hidden first token with, positive in cond, negative in uncond
-KEPT = 2  # sets of texts: the terms, and a null beside them
+KEPT = 2  # sets of texts that are kept: the terms, and a null beside them
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,12 @@ class Encoder:
     def texts(self, prompts: Sequence[str], number: int) -> list[Encoded]:
         """As push.Encoder."""
         key = (host.model_now(), self.at(prompts))
-        if key not in self._kept:
+        found = self._kept.pop(key, None)
+        if found is None:
             with memory.borrowed(self._p, self._x):
                 found = self._rows(shared.sd_model, key[1])
-            self._kept = dict([*self._kept.items()][1 - KEPT :]) | {key: found}
-        return [Encoded(self._kept[key], image) for image in range(len(prompts))]
+        self._kept = dict([*self._kept.items()][1 - KEPT :]) | {key: found}  # the last used is the last
+        return [Encoded(found, image) for image in range(len(prompts))]
 
     def alone(self, text: str) -> dict[str, Tensor]:
         """What the host makes of one text without prompt editing: crossattn [1, T, C], and what its model has beside it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from functools import cache
 from typing import Any
 
 from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
@@ -20,6 +21,7 @@ COMPOSING = ("SD upscale", "Ultimate SD upscale", "Outpainting mk2", "Poor man's
 logger = logging.getLogger(__name__)
 
 
+@cache
 def is_forge() -> bool:
     """Forge and what descends from it: on_cfg_after_cfg gives x0 for every sampler, and models move by its own management."""
     return importlib.util.find_spec("modules_forge") is not None
