@@ -7,6 +7,7 @@ import torch
 
 from lib_vlmneg.attention.cross import cross_attention
 from lib_vlmneg.attention.joint import Layout, joint_attention
+from lib_vlmneg.attention.masks import Keep
 from lib_vlmneg.attention.methods import NegativeAway, NormalizedAttention, ValueSignFlip
 from lib_vlmneg.errors import InputError
 from lib_vlmneg.guidance.nag import nag
@@ -119,10 +120,7 @@ def test_cross_attention_is_the_formula(method):
 @pytest.mark.parametrize("method", METHODS, ids=NAMES)
 def test_each_row_has_its_own_negative_or_none(method):
     q, k, v = tensors(IMAGE, POSITIVE + NEGATIVE, POSITIVE + NEGATIVE)
-    keep = torch.ones(B, POSITIVE + NEGATIVE, dtype=torch.bool)
-    keep[0, -2:] = False
-    keep[1, -NEGATIVE:] = False
-    out = cross_attention(method, q, k, v, NEGATIVE, keep, KERNEL)
+    out = cross_attention(method, q, k, v, NEGATIVE, Keep((NEGATIVE - 2, 0)), KERNEL)
     shorter = cross_attention(method, q[:1], k[:1, :, :-2], v[:1, :, :-2], NEGATIVE - 2, None, KERNEL)
     torch.testing.assert_close(out[:1], shorter)
     torch.testing.assert_close(out[1:], KERNEL(q[1:], k[1:, :, :POSITIVE], v[1:, :, :POSITIVE]))
@@ -165,10 +163,8 @@ def test_joint_attention_is_the_formula(method, text_first):
 def test_joint_rows_have_their_own_negative_or_none(method):
     length = IMAGE + POSITIVE + NEGATIVE
     q, k, v = tensors(length, length, length)
-    keep = torch.ones(B, POSITIVE + NEGATIVE, dtype=torch.bool)
-    keep[1, -NEGATIVE:] = False
     rest = slice(0, IMAGE + POSITIVE)
-    out = joint_attention(method, q, k, v, Layout(POSITIVE, NEGATIVE, False), keep, KERNEL)
+    out = joint_attention(method, q, k, v, Layout(POSITIVE, NEGATIVE, False), Keep((NEGATIVE, 0)), KERNEL)
     torch.testing.assert_close(out[1:, :, rest], KERNEL(q[1:, :, rest], k[1:, :, rest], v[1:, :, rest]))
     both = joint_attention(method, q, k, v, Layout(POSITIVE, NEGATIVE, False), None, KERNEL)
     torch.testing.assert_close(out[:1], both[:1])

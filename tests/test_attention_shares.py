@@ -41,17 +41,25 @@ def test_it_is_attention_to_both(dtype, limit, spread):
 
 def test_hidden_tokens_stay_hidden():
     q, shared, other = torch.randn(2, 3, 9, 8), tokens(16), tokens(4)
-    keep = torch.tensor([[True, True, False, False], [True, False, True, True]])
-    (found,) = read_beside(q, shared, (other.hidden(keep),), refuse)
-    shorter = other.part(slice(0, 2))
-    torch.testing.assert_close(found[:1], apart(q, shared, [shorter])[0][:1])
-    torch.testing.assert_close(found, *apart(q, shared, [other.hidden(keep)]))
+    (found,) = read_beside(q, shared, (other.hidden((2, 3)),), refuse)
+    for row, length in enumerate((2, 3)):
+        shorter = other.part(slice(0, length))
+        torch.testing.assert_close(found[row], apart(q, shared, [shorter])[0][row])
+    torch.testing.assert_close(found, *apart(q, shared, [other.hidden((2, 3))]))
+
+
+def test_those_of_whom_nothing_is_seen_weigh_nothing():
+    """The kernel itself says 0 of them, which is the weight of a token whose logit is 0."""
+    q, shared, other = torch.randn(2, 3, 9, 8), tokens(16), tokens(4).hidden((4, 0))
+    for found in (read_beside(q, shared, (other,), refuse), read_beside(q, other, (shared,), refuse)):
+        torch.testing.assert_close(found[0][1], KERNEL(q, shared.k, shared.v)[1])
+    assert read_beside(q, other, (other,), refuse)[0].isfinite().all()
 
 
 def test_what_is_shared_is_read_once(monkeypatch):
     lengths = []
     reading = shares._reading
-    monkeypatch.setattr(shares, "_reading", lambda q, group: lengths.append(len(group)) or reading(q, group))
+    monkeypatch.setattr(shares, "_reading", lambda q, group, scale: lengths.append(len(group)) or reading(q, group, scale))
     read_beside(torch.randn(2, 3, 9, 8), tokens(16), (tokens(5), tokens(1)), refuse)
     assert sorted(lengths) == [1, 5, 16]
 
@@ -62,19 +70,19 @@ def test_without_such_a_kernel_each_is_an_attention_of_its_own(monkeypatch, reas
     expected = apart(q, shared, others)
     if reason == "no such kernel":
         monkeypatch.setattr(shares, "KERNELS", {})
-        assert readings(q, shared) is None
+        assert readings(KERNEL, q, shared) is None
     else:
-        assert readings(q.to(torch.int8), Tokens(shared.k.to(torch.int8), shared.v.to(torch.int8))) is None
+        assert readings(KERNEL, q.to(torch.int8), Tokens(shared.k.to(torch.int8), shared.v.to(torch.int8))) is None
         monkeypatch.setattr(shares, "_reading", lambda *_: None)
     for one, other in zip(read_beside(q, shared, others, KERNEL), expected, strict=True):
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("keep", [None, torch.tensor([[True] * 4, [False] * 4])])
+@pytest.mark.parametrize("lengths", [None, (4, 0)])
 @pytest.mark.parametrize("method", [ValueSignFlip(2.0, 0.3), NormalizedAttention(4.0, 1.5, 0.5), NegativeAway(0.3)])
 @pytest.mark.parametrize("joint", [False, True])
-def test_a_method_is_the_same_without_such_a_kernel(monkeypatch, joint, method, keep):
-    q, positive, negative = torch.randn(2, 3, 9, 8), tokens(5), tokens(4).hidden(keep)
+def test_a_method_is_the_same_without_such_a_kernel(monkeypatch, joint, method, lengths):
+    q, positive, negative = torch.randn(2, 3, 9, 8), tokens(5), tokens(4).hidden(lengths)
     given = q, positive, negative, KERNEL, tokens(16) if joint else None
     found = method(*given)
     monkeypatch.setattr(shares, "KERNELS", {})

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from pipelines import OWN, sd, sdxl
 
+from lib_vlmneg.errors import InputError
 from lib_vlmneg.hosts.diffusers import Request, draw
 from lib_vlmneg.record import Timeline
 from lib_vlmneg.settings import Settings
@@ -109,6 +110,18 @@ def test_in_a_batch_each_has_its_own(controlled):
 def test_nothing_stays_on_a_controlnet(controlled):
     drawn(controlled, control(1), timelines=[DOG])
     assert "forward" not in vars(controlled.controlnet)
+
+
+def test_without_a_picture_to_go_by_that_is_said(controlled):
+    with pytest.raises(
+        InputError, match=r"^model: \w+ wants a picture to go by, as `more` of draw; give it, or another model$"
+    ):
+        drawn(controlled, {})
+
+
+def test_what_the_pipeline_does_not_take_is_said(adapted):
+    with pytest.raises(InputError, match=r"^control_image: StableDiffusionPipeline has none; leave it out$"):
+        drawn(adapted, {**adapter(1), "control_image": None})
 
 
 @pytest.mark.parametrize("push", ["cfg", "separate", "vsf", "nag"])

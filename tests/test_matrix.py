@@ -1,5 +1,6 @@
 """Each family of diffusers under each push, on tiny pipelines of the real classes. Run as a script it prints the table."""
 
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from pipelines import OWN, Eye
 
 from lib_vlmneg.errors import InputError
-from lib_vlmneg.hosts.diffusers import Request, draw
+from lib_vlmneg.hosts.diffusers import Request, draw, pushed
 from lib_vlmneg.hosts.diffusers.denoiser import denoiser
 from lib_vlmneg.hosts.diffusers.families import FAMILIES, family_of
 from lib_vlmneg.record import Timeline
@@ -122,6 +123,23 @@ def test_an_oracle_is_shown_a_picture_by_every_decoder(name):
     for decode in ("auto", "linear", "small"):
         _, record = drawn(name, eye=Eye(), decode=decode)
         assert record.timelines[0].compact() == "1:+dog" and record.reached == [STEPS - 1]
+
+
+@pytest.mark.parametrize(("push", "g"), [("cfg", 4.0), ("separate", 1.0), ("vsf", 1.0), ("nag", 4.0)])
+def test_a_video_that_the_pipeline_draws_itself_is_pushed(push, g):
+    pipe = pipeline("wan")
+
+    def frames(*negatives):
+        size = {"height": 16, "width": 16, "num_frames": 5, "num_inference_steps": STEPS, "guidance_scale": g}
+        chosen = Settings(push=push, **({} if push == "cfg" else {"push_scale": 20.0}))
+        with pushed(pipe, chosen, negatives, STEPS, g) if negatives else nullcontext() as record:
+            drawn = pipe("a photo of a pet", OWN, generator=torch.Generator().manual_seed(0), **size).frames[0]
+        assert record is None or (record.failure is None and record.reached == [STEPS])
+        return np.asarray(drawn)
+
+    plain, dog, two = frames(), frames("dog"), frames("castle, house")
+    assert len(plain) == 5 and not np.array_equal(plain, dog) and not np.array_equal(dog, two)
+    assert np.array_equal(plain, frames())
 
 
 def traces(pipe):

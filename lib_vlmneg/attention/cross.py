@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .masks import Keep, additive
 from .methods import Method
-from .tokens import Kernel, Tokens, additive, attended
+from .tokens import Attend, Tokens, attended
 
 
 def cross_attention(
@@ -14,17 +15,19 @@ def cross_attention(
     k: Tensor,
     v: Tensor,
     negative: int,
-    keep: Tensor | None,
-    attend: Kernel,
+    keep: Keep | None,
+    attend: Attend,
     attn_mask: Tensor | None = None,
 ) -> Tensor:
     """Attention of image tokens q [B, H, Lq, d] to the text k, v [B, H, L, d], whose last `negative` tokens push.
 
-    `keep` [B, L] says which text tokens there are, None for all; a row without a negative comes out as plain attention to
+    `keep` says how many of them each row has, None for all; a row without a negative comes out as plain attention to
     the others. `method` None reads the positive alone. `attn_mask` is the host's own, over the whole text.
     """
-    text = Tokens(k, v, additive(attn_mask, q.dtype)).hidden(keep)
+    text = Tokens(k, v, additive(attn_mask, q.dtype))
     positive, pushing = text.part(slice(0, len(text) - negative)), text.part(slice(len(text) - negative, len(text)))
+    if keep is not None:
+        positive, pushing = positive.hidden(keep.positive), pushing.hidden(keep.negative)
     if method is None:
         return attended(attend, q, positive)
     return method(q, positive, pushing, attend)

@@ -21,12 +21,13 @@ Answer = Callable[[Tensor, Tensor, Tensor, "Tensor | None", Kernel], Tensor]
 class Answering(TorchFunctionMode):
     """While entered, the first call of torch's scaled_dot_product_attention is answered by `answer`; `asked` tells of it.
 
-    Those after it, as for the picture of an IP-Adapter, are left alone. Torch keeps the context to its thread.
+    Those after it, as for the picture of an IP-Adapter, are left alone. Torch keeps the context to its thread. Raises
+    InputError for a causal call: `name` is the module in whose forward it is made.
     """
 
-    def __init__(self, answer: Answer):
+    def __init__(self, name: str, answer: Answer):
         super().__init__()
-        self.answer, self.asked = answer, False
+        self.name, self.answer, self.asked = name, answer, False
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Torch's hook: called for each torch function, outside the mode."""
@@ -38,7 +39,7 @@ class Answering(TorchFunctionMode):
 
     def _answered(
         self,
-        func: Kernel,
+        func: Callable[..., Tensor],
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -46,10 +47,12 @@ class Answering(TorchFunctionMode):
         *args: Any,
         **kwargs: Any,
     ) -> Tensor:
-        def attend(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-            return func(q, k, v, attn_mask, *args, **kwargs)
-
-        return self.answer(query, key, value, attn_mask, attend)
+        keywords = dict(zip(("dropout_p", "is_causal"), args)) | kwargs
+        if keywords.get("is_causal"):  # token i reads those up to the i-th, by number, and a negative would get numbers too
+            raise InputError(
+                f"attention: {self.name} is causal (is_causal), which leaves a negative no place; push cfg or separate"
+            )
+        return self.answer(query, key, value, attn_mask, Kernel(func, keywords))
 
 
 @contextmanager
@@ -76,7 +79,7 @@ def _with_answer(name: str, forward: Callable[..., Any], answer: Answer, when: C
     def answering(*args: Any, **kwargs: Any) -> Any:
         if not when():
             return forward(*args, **kwargs)
-        with Answering(answer) as kernel:
+        with Answering(name, answer) as kernel:
             out = forward(*args, **kwargs)
         if not kernel.asked:
             raise InputError(

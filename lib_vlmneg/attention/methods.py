@@ -15,7 +15,7 @@ from ..guidance.nag import nag
 from ..guidance.nasa import nasa
 from ..guidance.vsf import vsf
 from .shares import Reading, read_beside, readings
-from .tokens import Kernel, Tokens, attended, join, joined_bias
+from .tokens import Attend, Tokens, attended, join, joined_bias
 
 
 class Method:
@@ -27,7 +27,7 @@ class Method:
         for field in fields(self):
             object.__setattr__(self, field.name, number(f"{self.name}_{field.name}", getattr(self, field.name)))
 
-    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
+    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Attend, shared: Tokens | None = None) -> Tensor:
         """What queries [B, H, Lq, d] take away, in their shape. A row that sees no token of the negative is as without it.
 
         `shared` is what is read beside either, as the image is in joint attention.
@@ -43,10 +43,10 @@ class ValueSignFlip(Method):
     offset: float = 0.1
     name = "vsf"
 
-    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
+    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Attend, shared: Tokens | None = None) -> Tensor:
         """As in Method: one attention, in parts where torch tells their shares, since a bias would cost its fastest kernel."""
         flipped = Tokens(negative.k, -self.scale * negative.v, negative.bias)
-        found = readings(q, positive, flipped, *([shared] if shared else []))
+        found = readings(attend, q, positive, flipped, *([shared] if shared else []))
         if found is None:
             seen = join(shared, positive) if shared else positive
             bias = joined_bias(seen, negative)
@@ -70,7 +70,7 @@ class NormalizedAttention(Method):
         number("nag_tau", self.tau, low=1.0)
         number("nag_alpha", self.alpha, high=1.0)
 
-    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
+    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Attend, shared: Tokens | None = None) -> Tensor:
         """As in Method: two attentions over the same queries, in which what they share is read once."""
         plain, away = _both(q, positive, negative, attend, shared)
         merged = (z.transpose(1, 2).flatten(2) for z in (plain, away))  # the norms are a token's, over all heads
@@ -85,13 +85,13 @@ class NegativeAway(Method):
     scale: float = 0.25
     name = "nasa"
 
-    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None = None) -> Tensor:
+    def __call__(self, q: Tensor, positive: Tokens, negative: Tokens, attend: Attend, shared: Tokens | None = None) -> Tensor:
         """As in Method: two attentions over the same queries, in which what they share is read once."""
         plain, away = _both(q, positive, negative, attend, shared)
         return _where_seen(negative, nasa(plain, away, self.scale), plain)
 
 
-def _both(q: Tensor, positive: Tokens, negative: Tokens, attend: Kernel, shared: Tokens | None) -> Sequence[Tensor]:
+def _both(q: Tensor, positive: Tokens, negative: Tokens, attend: Attend, shared: Tokens | None) -> Sequence[Tensor]:
     """Z+ and Z-."""
     if shared is None:
         return attended(attend, q, positive), attended(attend, q, negative)

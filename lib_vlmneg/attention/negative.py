@@ -8,16 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .masks import Keep
+
 
 @dataclass(frozen=True)
 class Negative:
-    """`embeds` [B, N, D] with a row for each image; `keep` [B, N] is False for padding, all of it where an image has none.
+    """`embeds` [B, N, D] with a row for each image, of whose tokens the first `lengths` are its text: 0 for none.
 
-    `pooled` [B, D'] is the pooled text that some models have beside it.
+    The rest is padding. `pooled` [B, D'] is the pooled text that some models have beside it.
     """
 
     embeds: Tensor
-    keep: Tensor
+    lengths: tuple[int, ...]
     pooled: Tensor | None = None
 
     @classmethod
@@ -29,23 +31,27 @@ class Negative:
         given = [text for text in texts if text is not None]
         if not given:
             return None
-        longest = max(len(text) for text in given)
-        embeds = given[0].new_zeros(len(texts), longest, given[0].shape[-1])
-        keep = torch.zeros(embeds.shape[:2], dtype=torch.bool, device=embeds.device)
+        lengths = tuple(0 if text is None else len(text) for text in texts)
+        embeds = given[0].new_zeros(len(texts), max(lengths), given[0].shape[-1])
         for row, text in enumerate(texts):
             if text is not None:
-                embeds[row, : len(text)], keep[row, : len(text)] = text, True
+                embeds[row, : len(text)] = text
         vectors = [vector for vector in pooled if vector is not None]
         if not vectors:
-            return cls(embeds, keep)
-        return cls(embeds, keep, torch.stack([vectors[0] * 0 if vector is None else vector for vector in pooled]))
+            return cls(embeds, lengths)
+        return cls(embeds, lengths, torch.stack([torch.zeros_like(vectors[0]) if one is None else one for one in pooled]))
 
     def rows(self, images: Sequence[int | None]) -> Negative:
-        """For the rows of a model call: which image each belongs to, None for a row that is not pushed."""
-        index = torch.tensor([image or 0 for image in images], device=self.keep.device)
-        pushed = torch.tensor([image is not None for image in images], device=self.keep.device)
-        pooled = None if self.pooled is None else self.pooled[index]
-        return Negative(self.embeds[index], self.keep[index] & pushed[:, None], pooled)
+        """For the rows of a model call: which image each belongs to, None for a row that is not pushed.
+
+        No longer than the longest text of these, so that texts of one length need no mask.
+        """
+        if list(images) == list(range(len(self.lengths))):
+            return self
+        lengths = tuple(0 if image is None else self.lengths[image] for image in images)
+        longest, rows = max(1, *lengths), [image or 0 for image in images]
+        embeds = torch.stack([self.embeds[row, :longest] for row in rows])  # an index would have to be brought to the device
+        return Negative(embeds, lengths, None if self.pooled is None else torch.stack([self.pooled[row] for row in rows]))
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Joined:
     embeds: Tensor
     positive: int
     negative: int
-    keep: Tensor | None  # [R, positive + negative], None where all tokens are there
+    keep: Keep | None  # None where all tokens are there
 
 
 def joined(prompt: Tensor, negative: Negative, compat: bool = False) -> Joined:
@@ -63,11 +69,12 @@ def joined(prompt: Tensor, negative: Negative, compat: bool = False) -> Joined:
 
     `compat` puts the negative there twice, first as part of the positive, as the public code of VSF does for SD3.
     """
-    embeds, keep = negative.embeds.to(prompt.device, prompt.dtype), negative.keep.to(prompt.device)
+    embeds, length = negative.embeds.to(prompt.device, prompt.dtype), prompt.shape[1]
     before = [prompt, embeds] if compat else [prompt]
-    positive = sum(part.shape[1] for part in before)
-    seen = torch.cat([keep.new_ones(prompt.shape[:2]), *[keep] * (1 + compat)], 1)
-    return Joined(torch.cat([*before, embeds], 1), positive, embeds.shape[1], None if bool(seen.all()) else seen)
+    keep, positive = None, sum(part.shape[1] for part in before)
+    if min(negative.lengths) < embeds.shape[1]:
+        keep = Keep(negative.lengths, tuple(length + more for more in negative.lengths) if compat else None)
+    return Joined(torch.cat([*before, embeds], 1), positive, embeds.shape[1], keep)
 
 
 def mixed_pooled(positive: Tensor, negative: Negative, mix: float) -> Tensor:
@@ -75,4 +82,7 @@ def mixed_pooled(positive: Tensor, negative: Negative, mix: float) -> Tensor:
     if mix == 1 or negative.pooled is None:
         return positive
     pooled = negative.pooled.to(positive.device, positive.dtype)
-    return torch.where(negative.keep.any(1, keepdim=True).to(positive.device), pooled + mix * (positive - pooled), positive)
+    mixed = pooled + mix * (positive - pooled)
+    if all(negative.lengths):
+        return mixed
+    return torch.stack([led if length else own for led, own, length in zip(mixed, positive, negative.lengths)])

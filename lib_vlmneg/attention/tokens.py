@@ -1,14 +1,39 @@
-"""Keys and values of a group of tokens."""
+"""Keys and values of a group of tokens, and the kernel that reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Kernel = Callable[..., Tensor]  # attend(q, k, v, attn_mask=bias), as torch's scaled_dot_product_attention
+from .masks import padding
+
+Attend = Callable[..., Tensor]  # attend(q, k, v, attn_mask=bias): a Kernel, or torch's own function for one without keywords
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Torch's scaled_dot_product_attention with the keywords that a module called it with."""
+
+    function: Callable[..., Tensor]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None = None) -> Tensor:
+        return self.function(q, k, v, attn_mask=attn_mask, **self.keywords)
+
+    def scale(self) -> dict[str, Any] | None:
+        """The keyword `scale` where it was given; None where another has an effect, or one that is not known.
+
+        That of enable_gqa is on heads, of which there are then fewer in k and v.
+        """
+        others = {name: value for name, value in self.keywords.items() if name not in ("scale", "enable_gqa")}
+        if others.keys() - {"dropout_p", "is_causal"} or any(others.values()):
+            return None
+        scale = self.keywords.get("scale")
+        return {} if scale is None else {"scale": scale}
 
 
 @dataclass(frozen=True)
@@ -27,12 +52,17 @@ class Tokens:
         bias = self.bias if self.bias is None or self.bias.shape[-1] == 1 else self.bias[..., where]
         return Tokens(self.k[:, :, where], self.v[:, :, where], bias)
 
-    def hidden(self, keep: Tensor | None) -> Tokens:
-        """With the tokens unseen where `keep` [B, L] is False."""
-        if keep is None:
+    def seen_by(self, queries: slice) -> Tokens:
+        """As some of the queries see them."""
+        if self.bias is None or self.bias.ndim < 2 or self.bias.shape[-2] == 1:
             return self
-        mask = torch.zeros(keep.shape, dtype=self.k.dtype, device=self.k.device).masked_fill_(~keep, -torch.inf)
-        mask = mask[:, None, None, :]
+        return replace(self, bias=self.bias[..., queries, :])
+
+    def hidden(self, lengths: tuple[int, ...] | None) -> Tokens:
+        """With all but the first `lengths[row]` tokens of each row unseen; None for all of them."""
+        if lengths is None or min(lengths) >= len(self):
+            return self
+        mask = padding(lengths, len(self), self.k.dtype, self.k.device)
         return replace(self, bias=mask if self.bias is None else self.bias + mask)
 
 
@@ -51,13 +81,6 @@ def joined_bias(first: Tokens, second: Tokens) -> Tensor | None:
     return torch.cat([bias.expand(*shape, len(tokens)) for bias, tokens in zip(parts, (first, second))], -1)
 
 
-def attended(attend: Kernel, q: Tensor, tokens: Tokens) -> Tensor:
+def attended(attend: Attend, q: Tensor, tokens: Tokens) -> Tensor:
     """What queries [B, H, Lq, d] read from `tokens`, in the shape of q."""
     return attend(q, tokens.k, tokens.v, attn_mask=tokens.bias)
-
-
-def additive(mask: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A mask as torch's kernel takes it, True where it may look or numbers to add, as numbers to add."""
-    if mask is None or mask.dtype != torch.bool:
-        return mask
-    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, -torch.inf)

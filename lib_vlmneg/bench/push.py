@@ -25,7 +25,7 @@ from ..schedule import Clock
 from ..settings import Settings
 
 NEGATIVE_TOKENS = 8
-SIDES = {"sd15": 512, "sd3": 1024}  # pixels that each is made for
+SIDES = {"sd15": 512, "sd3": 1024, "sd3-block": 1024}  # pixels that each is made for
 
 
 def measure(family: str, rounds: int, side: int | None, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
@@ -74,6 +74,7 @@ def _seconds(case: Any, family: str, name: str, negative: Tensor, device: torch.
     from ..hosts.diffusers.adapter import hung
     from ..hosts.diffusers.families import sd3, unet
 
+    family = family.partition("-")[0]
     known = {"sd15": unet.STABLE_DIFFUSION, "sd3": sd3.SD3}[family]
     with ExitStack() as stack:
         if name != "plain":

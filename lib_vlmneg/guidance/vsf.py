@@ -29,7 +29,7 @@ def vsf(
     """
     if beta:
         push = q.new_zeros(1, 1, 1, k_positive.shape[2] + k_negative.shape[2])
-        push[..., k_positive.shape[2] :] = -beta
+        push[..., k_positive.shape[2] :].fill_(-beta)
         bias = push if bias is None else bias + push
     k = torch.cat([k_positive, k_negative], 2)
     v = torch.cat([v_positive, -alpha * v_negative], 2)

@@ -1,7 +1,7 @@
-"""The engine on Hugging Face diffusers: Stable Diffusion 1.5, SDXL, SD3 and Flux, by their own callbacks."""
+"""The engine on Hugging Face diffusers; `families` says with which pipelines."""
 
 from .arguments import Request
 from .load import load_oracle, load_pipeline
-from .run import draw
+from .run import draw, pushed
 
-__all__ = ["Request", "draw", "load_oracle", "load_pipeline"]
+__all__ = ["Request", "draw", "load_oracle", "load_pipeline", "pushed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,10 +53,14 @@ def check_push(pipe: Any, settings: Settings, g: float) -> None:
         raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
 
 
-def arguments(pipe: Any, request: Request, height: int, width: int) -> dict[str, Any]:
-    """What the pipeline is called with. Raises InputError for what it does not take."""
+def arguments(pipe: Any, request: Request, height: int, width: int, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What the pipeline is called with; `more` is added as it is. Raises InputError for what it does not take, or lacks."""
     accepted = inspect.signature(pipe.__call__).parameters
     name = type(pipe).__name__
+    for missing in [each for each in more if each not in accepted][:1]:
+        raise InputError(f"{missing}: {name} has none; leave it out")
+    if getattr(pipe, "controlnet", None) is not None and not {"image", "control_image"} & set(more):
+        raise InputError(f"model: {name} wants a picture to go by, as `more` of draw; give it, or another model")
     zeros = getattr(pipe.config, "force_zeros_for_empty_prompt", False)  # SDXL's null, where no negative prompt is given
     found = {
         "prompt": [request.prompt] * request.batch,
@@ -77,7 +82,7 @@ def arguments(pipe: Any, request: Request, height: int, width: int) -> dict[str,
         if not true_cfg:
             raise InputError(f"distilled_guidance: {name} has none; leave it out")
         found["guidance_scale"] = request.distilled_guidance
-    return {key: value for key, value in found.items() if key in accepted}
+    return {key: value for key, value in found.items() if key in accepted} | dict(more)
 
 
 def scale_of(pipe: Any) -> int:

@@ -84,6 +84,6 @@ def _answer(reading: Reading, method: Method | None, kind: Attention) -> Answer:
 
     def joint(q: Tensor, k: Tensor, v: Tensor, attn_mask: Tensor | None, attend: Kernel) -> Tensor:
         layout = Layout(reading.text.positive, reading.text.negative, kind.text_first)
-        return joint_attention(method, q, k, v, layout, reading.text.keep, attend)
+        return joint_attention(method, q, k, v, layout, reading.text.keep, attend, attn_mask)
 
     return joint if kind.joint else cross

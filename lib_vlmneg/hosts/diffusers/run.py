@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from typing import Any
 
 from PIL import Image
@@ -16,6 +16,7 @@ from ...attention.asked import asked
 from ...decode import Decoder
 from ...guide import Guide, Watcher
 from ...oracles.base import Oracle
+from ...push.filtered import Filtered
 from ...push.inside import Inside
 from ...push.joined import Joined
 from ...push.separate import Separate
@@ -30,7 +31,7 @@ from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
 from .denoiser import between_steps
 from .encode import Encoder, room
-from .families import family_of
+from .families import family_of, steered
 from .families.family import Family
 from .safree import safree
 from .x0 import predicted_x0
@@ -65,7 +66,7 @@ def draw(
         check_weight(settings)
     if oracle or timelines or (settings.enabled and settings.inside):
         check_push(pipe, settings, request.guidance_scale)
-    given = arguments(pipe, request, height, width)
+    given = arguments(pipe, request, height, width, more or {})
     wanted, side = (settings.decode, side_of(settings, oracle)) if oracle else ("full", height)
     guide = Guide(
         settings,
@@ -83,20 +84,52 @@ def draw(
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     with ExitStack() as stack:
-        adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
+        filtered = safree(pipe, family, request.prompt, request.steps, request.safree) if request.safree else None
+        adapter = None
+        if (family and settings.enabled) or filtered:
+            length = request.max_sequence_length
+            adapter = _adapter(pipe, family, guide, request.guidance_scale, stack, length, filtered)
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
-        drawn = pipe(**given, **(more or {}))
+        drawn = pipe(**given)
     guide.ended()
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return _pictures(drawn), guide.record
 
 
-def _adapter(pipe: Any, family: Family, guide: Guide, request: Request, stack: ExitStack) -> Adapter:
+@contextmanager
+def pushed(
+    pipe: Any, settings: Settings, negatives: Sequence[str], steps: int, guidance_scale: float = 1.0
+) -> Iterator[Record]:
+    """While entered, what the pipeline draws is pushed away from these texts, one a picture, in each step; gives the record.
+
+    It is for what `draw` does not return: the frames of a video, latents. The pipeline is to be called with this scale
+    and number of steps. Raises InputError for what it cannot do.
+    """
+    settings = replace(settings, enabled=True)
+    check_push(pipe, settings, guidance_scale)
+    own, timelines = list(negatives), []
+    if not settings.inside:  # there the negative is a term: the pipeline's own negative prompt stays what it is called with
+        own, timelines = [""] * len(negatives), [Timeline({0: (text,)} if text else {}) for text in negatives]
+    guide = Guide(settings, Clock(steps, steps), [""] * len(negatives), own, timelines=timelines)
+    with ExitStack() as stack:
+        adapter = _adapter(pipe, steered(pipe), guide, guidance_scale, stack)
+        stack.enter_context(between_steps(pipe.scheduler, lambda *_: adapter.step_ended()))
+        yield guide.record
+    guide.ended()
+
+
+def _adapter(
+    pipe: Any,
+    family: Family,
+    guide: Guide,
+    scale: float,
+    stack: ExitStack,
+    length: int | None = None,
+    filtered: Filtered | None = None,
+) -> Adapter:
     """Hangs the push on the pipeline for as long as `stack` is open."""
-    scale = request.guidance_scale
-    filtered = safree(pipe, family, request.prompt, request.steps, request.safree) if request.safree else None
     before = (lambda call: filtered(call, guide.clock.step(call.number))) if filtered else None
-    encoder = Encoder(pipe, family, guide.record.negatives, request.max_sequence_length)
+    encoder = Encoder(pipe, family, guide.record.negatives, length)
     stack.enter_context(encoder.recorded())
     if guide.settings.inside:
         with guide.guarded(0):

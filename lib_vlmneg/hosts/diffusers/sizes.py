@@ -64,19 +64,19 @@ def sd15_vae(device: torch.device) -> nn.Module:
     return _random(partial(AutoencoderKL, **SD15_VAE), device, torch.float32)
 
 
-def sd3(side: int, device: torch.device, dtype: torch.dtype) -> Case:
-    """Stable Diffusion 3 medium on a picture of `side` pixels, with 77 tokens of its CLIPs and 77 of its T5."""
+def sd3(side: int, device: torch.device, dtype: torch.dtype, blocks: int = 24) -> Case:
+    """Stable Diffusion 3 medium on a picture of `side` pixels, with 77 tokens of its CLIPs and 256 of its T5."""
     from diffusers import SD3Transformer2DModel
 
-    transformer = _random(partial(SD3Transformer2DModel, **SD3), device, dtype)
-    shapes = {"hidden_states": (1, 16, side // 8, side // 8), "encoder_hidden_states": (1, 154, 4096)}
+    transformer = _random(partial(SD3Transformer2DModel, **SD3 | {"num_layers": blocks}), device, dtype)
+    shapes = {"hidden_states": (1, 16, side // 8, side // 8), "encoder_hidden_states": (1, 77 + 256, 4096)}
     given = _randn(device, dtype, **shapes, pooled_projections=(1, 2048))
     return Case(
         Denoiser(transformer=transformer), partial(transformer, timestep=torch.tensor([500.0], device=device), **given), 4096
     )
 
 
-SIZES = {"sd15": sd15, "sd3": sd3}
+SIZES = {"sd15": sd15, "sd3": sd3, "sd3-block": partial(sd3, blocks=2)}  # a block as most are, and the last, which is another
 
 
 def _random(make: Callable[[], nn.Module], device: torch.device, dtype: torch.dtype) -> nn.Module:
