@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from fakes import within_a_host
-from torch.utils._python_dispatch import TorchDispatchMode
+from test_attention_waits import Waits
 from webui_hosts import OWN, PROMPT, READS, SECOND, Automatic, Broken, Forge, texts
 
 from lib_vlmneg.attention.push import AttentionPush
@@ -214,25 +214,17 @@ def test_after_an_exception_in_the_model_nothing_of_ours_is_on_the_host(kind):
     assert not run.left and run.guide.record.reached == [0]
 
 
-class Counting(TorchDispatchMode):
-    """Counts what waits for the device."""
-
-    waits = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.waits += func.overloadpacket.__name__ in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero")
-        return func(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("push", ["cfg", "separate"])
 @pytest.mark.parametrize("timelines", [(DOG,), (NONE,)])
 def test_a_call_that_does_not_ask_never_waits_for_the_device(kind, push, timelines, monkeypatch):
-    run, counting = Run(kind, push, timelines), Counting()
+    run, waits = Run(kind, push, timelines), Waits()
     encoded = run.texts.texts(["dog"], 0)
     monkeypatch.setattr(run.texts, "texts", lambda prompts, number: encoded)
-    with counting:
+    with waits:
         run.denoiser(lambda params: run.adapter.before(0, params), lambda _: run.adapter.after())
-    assert counting.waits == 0 and run.guide.record.failure is None
+    with Waits() as plain:
+        run.denoiser(lambda _: None, lambda _: None)
+    assert waits.found == plain.found and run.guide.record.failure is None
 
 
 class Alone:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from test_attention_waits import Waits
 from test_attention_webui import (
     Patcher,
     UNet,
@@ -153,3 +154,15 @@ def test_in_forge_a_joint_models_call_that_fails_is_made_once_more_without_it(gu
     out = patcher.model_options["model_function_wrapper"](lambda x, t, c_crossattn: model(x, c_crossattn), call)
     assert torch.equal(out, model(x, context)) and guard.kept == ["division by zero"]
     assert pushing.negative is None and not pushing.acted
+
+
+def test_a_call_that_is_pushed_waits_for_no_device(a1111, pushing):
+    unet, (x, context) = UNet(), inputs(4)
+    with attention.hung(params_of(unet), call_of(0, 1, None, None), pushing), Waits() as waits:
+        unet(x, None, context=context)
+    patcher = Patcher(unet)
+    attention_forge.attach(patcher, pushing, 2)
+    options = {**patcher.model_options["transformer_options"], "cond_or_uncond": [1, 0]}
+    with waits:
+        unet(x, None, context=context, transformer_options=options)
+    assert pushing.acted and not waits.found
