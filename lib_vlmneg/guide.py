@@ -177,6 +177,10 @@ class Guide:
                 why = f": {reason}" if reason else ""
                 self._fail(self._latest, InputError(f"the terms of picture {image + 1} reached no row of the model{why}"))
 
+    def note(self, said: str) -> None:
+        """The host says what the user should know, though nothing failed."""
+        self.record.note = "; ".join(filter(None, (self.record.note, said)))
+
     def encoded(self, call: int, seconds: float) -> None:
         """The host says how long it took to encode the negative prompts of this call."""
         self.record.timing(self.clock.step(call)).encode += seconds

@@ -43,6 +43,9 @@ class Script(scripts.Script):
     def process_before_every_sampling(self, p, *values, **kwargs):
         extension.before_sampling(p)
 
+    def post_sample(self, p, samples, *values):
+        extension.sampled(p)
+
     def postprocess_image(self, p, picture, *values):
         extension.finished(p, picture)
 

@@ -15,7 +15,7 @@ from test_attention_webui import METHODS, Patcher, attention_forge
 
 from lib_vlmneg.attention.methods import Method, NegativeAway
 from lib_vlmneg.attention.negative import Negative
-from lib_vlmneg.attention.push import AttentionPush
+from lib_vlmneg.attention.push import AttentionPush, Pushing
 from lib_vlmneg.attention.tokens import attended, join
 from lib_vlmneg.errors import InputError
 
@@ -44,7 +44,8 @@ class Reading(Method):
     name = "reading"
 
     def __call__(self, q, positive, negative, attend, shared=None):
-        return attended(attend, q, join(positive, negative))
+        text = join(positive, negative)
+        return attended(attend, q, join(shared, text) if shared else text)
 
 
 def drawn(model, kinds=(1, 0), push=None, negative=None, text=None):
@@ -52,7 +53,7 @@ def drawn(model, kinds=(1, 0), push=None, negative=None, text=None):
     unet = Patcher(model)
     x, context, y = inputs(model, len(kinds))
     if push is not None:
-        attention_forge.attach(unet, push).pushing.negative = Negative.of([negative])
+        attention_forge.attach(unet, Pushing(push, Negative.of([negative])), 1)
     return called(unet, x, context if text is None else text, y, list(kinds))
 
 
@@ -95,7 +96,7 @@ def test_a_block_that_another_replaces_as_a_whole_is_pushed_inside_it(negative):
     if "patches_replace" not in inspect.getsource(sys.modules[type(model).__module__]):
         pytest.skip("this host replaces no blocks")
     unet = Patcher(model)
-    attention_forge.attach(unet, AttentionPush()).pushing.negative = Negative.of([negative])
+    attention_forge.attach(unet, Pushing(AttentionPush(), Negative.of([negative])), 1)
     pushed = called(unet, *inputs(model, 1), [0])
     block = {("double_block", 0): lambda args, more: replaced.append(args["txt"].shape[1]) or more["original_block"](args)}
     unet.model_options["transformer_options"]["patches_replace"]["dit"] = block
@@ -107,12 +108,7 @@ def test_pooled_text_is_led_away_where_there_is_one(negative):
     model, pooled = built("flux"), torch.rand(8)
     unet = Patcher(model)
     push = AttentionPush(NegativeAway(0.0), pooled=2.0)
-    attention_forge.attach(unet, push).pushing.negative = Negative.of([negative], [pooled])
+    attention_forge.attach(unet, Pushing(push, Negative.of([negative], [pooled])), 1)
     x, context, y = inputs(model, 1)
     expected = called(Patcher(model), x, context, pooled + 2 * (y - pooled), [0])
     torch.testing.assert_close(called(unet, x, context, y, [0]), expected, **CLOSE)
-
-
-def test_chroma_has_no_pooled_text():
-    with pytest.raises(InputError, match=r"^push_pooled: 2 is for Flux, not chroma; leave it at 1"):
-        attention_forge.attach(Patcher(built("chroma")), AttentionPush(pooled=2.0))

@@ -114,17 +114,23 @@ def test_start_and_end_are_shares_of_the_run(painter):
     assert same(plain(painter, steps=2), draw(painter, asked(steps=2), settings(push_start=0.6)))
 
 
+def test_blocks_that_the_model_has_not_are_said_and_the_plain_picture_comes(painter):
+    pushed = draw(painter, asked(), settings(push_blocks="up.9"))
+    said = "push_blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all"
+    assert pushed[1].failure == f"step 0: {said}" and same(pushed, plain(painter))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"push_blocks": "up.9"}, "push_blocks: 'up.9' does not exist; there are down.0, mid.0, up.0-1, or say all"),
-        ({"push_compat": True}, "push_compat: the public code's way is for vsf on SD3, not vsf on unet; switch it off"),
-        ({"push_pooled": 2.0}, "push_pooled: 2 is for Flux, not unet; leave it at 1"),
+        ({"push_compat": True}, "push_compat: the public code's way is for vsf on SD3, not vsf on sd15; it is ignored"),
+        ({"push_pooled": 2.0}, "push_pooled: 2 is for Flux, not sd15; it is ignored"),
     ],
 )
-def test_what_the_model_has_not_is_said_and_the_plain_picture_comes(painter, given, said):
+def test_a_setting_that_does_not_fit_the_model_is_ignored_and_said(painter, given, said):
     pushed = draw(painter, asked(), settings(**given))
-    assert pushed[1].failure == f"step 0: {said}" and same(pushed, plain(painter))
+    assert pushed[1].note == said and pushed[1].failure is None
+    assert same(pushed, draw(painter, asked(), settings())) and not same(pushed, plain(painter))
 
 
 def test_another_architecture_is_refused_by_name_before_it_draws(painter, monkeypatch):

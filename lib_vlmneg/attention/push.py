@@ -1,13 +1,19 @@
-"""A push as the user asks for it, and what it is at this moment of a generation."""
+"""A push as the user asks for it, and what it does in one call of a model."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+
+from torch import Tensor
 
 from ..errors import InputError
 from .methods import Method, ValueSignFlip, number
-from .negative import Joined, Negative
+from .negative import Joined, Negative, joined
 from .places import ALL
+
+Guard = Callable[[], AbstractContextManager]  # what goes wrong inside is dealt with there
 
 
 @dataclass(frozen=True)
@@ -32,33 +38,37 @@ class AttentionPush:
         if self.start >= self.end:
             raise InputError(f"push_start: {self.start:g} is not before push_end {self.end:g}; move one of them")
 
-    def check(self, family: str) -> None:
-        """Raises InputError for what a family of models (unet, sd3, flux, wan) has not."""
-        if self.compat and (family != "sd3" or self.method.name != "vsf"):
-            raise InputError(
-                f"push_compat: the public code's way is for vsf on SD3, not {self.method.name} on {family}; switch it off"
-            )
-        if self.pooled != 1 and family != "flux":
-            raise InputError(f"push_pooled: {self.pooled:g} is for Flux, not {family}; leave it at 1")
-
     def at(self, progress: float) -> bool:
         """Whether it pushes at this share of the run."""
         return self.start <= progress < self.end
 
 
-@dataclass
 class Pushing:
-    """The state of one generation, which attachments read: `negative` from the next model call on, None for no push.
+    """A push in one call of a WebUI's model: what its images are pushed away from, None once it has failed.
 
-    `progress` is the share of the run that lies behind. `text` is the text of the model call under way, None between calls
-    and in calls that nothing pushes.
+    What fails in it fails inside `guard()`; where that raises nothing, the call goes on without. `acted` says whether any
+    attention has read the negative.
     """
 
-    push: AttentionPush
-    negative: Negative | None = None
-    progress: float = 0.0
-    text: Joined | None = None
+    def __init__(self, push: AttentionPush, negative: Negative | None, guard: Guard = nullcontext):
+        self.push, self.negative, self.guard = push, negative, guard
+        self.acted = False
+        self._prompt: Tensor | None = None
+        self._images: Sequence[int | None] = ()
+        self._joined: Joined | None = None
 
-    def wanted(self) -> Negative | None:
-        """What the next model call is pushed away from."""
-        return self.negative if self.push.at(self.progress) else None
+    def text(self, prompt: Tensor, images: Sequence[int | None]) -> Joined | None:
+        """What rows with this prompt [R, T, D] read; `images` has the image that each belongs to, None for an uncond's.
+
+        None if nothing pushes.
+        """
+        if self.negative is None or all(image is None for image in images):
+            return None
+        if self._prompt is not prompt or self._images != images:  # all blocks are handed the same
+            self._prompt, self._images = prompt, images
+            self._joined = joined(prompt, self.negative.rows(images), self.push.compat)
+        return self._joined
+
+    def failed(self) -> None:
+        """Pushes no more in this call."""
+        self.negative = None

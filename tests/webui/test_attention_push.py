@@ -1,5 +1,7 @@
 """Pushes inside attention in a genuine host: against plain pictures, their model calls counted."""
 
+import time
+
 import pytest
 
 from lib_vlmneg.settings import INSIDE
@@ -95,17 +97,48 @@ def test_the_oracle_is_asked_at_cfg_1_and_its_answers_are_replayed(server, befor
     assert settled(server, before)
 
 
+@pytest.mark.parametrize("method", ["MultiDiffusion", "Mixture of Diffusers"])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_in_forge_tiles_are_pushed_in_batches(server, method, at_once):
+    if not server.forge:
+        pytest.skip("AUTOMATIC1111 has no MultiDiffusion of its own")
+    tiled = {"MultiDiffusion Integrated": {"args": [True, method, 64, 64, 16, at_once]}}
+    change = AT_1 | {"width": 128, "height": 96, "batch_size": 2}
+    given = ours(replay=["0:+big dog", "none"])
+    plain, drawn = (server.draw(ours=each, alwayson_scripts=tiled, **change) for each in (None, given))
+    unlike = server.draw(ours=given, **change)
+    assert drawn.note is None and apart(drawn, plain) > 2 and drawn.pixels != unlike.pixels
+
+
+def test_in_forge_a_look_brings_no_model_into_memory_anew(server):
+    if not server.forge:
+        pytest.skip("AUTOMATIC1111 does not move models so")
+    given = ours(questions=["auto"])
+    server.draw(ours=given, **AT_1)
+    loaded = server.log.count("Moving model(s) has taken")
+    began = time.monotonic()
+    assert server.draw(ours=given, **AT_1).note is None
+    print(f"{time.monotonic() - began:.2f} s")
+    assert server.log.count("Moving model(s) has taken") == loaded
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"push_blocks": "up.99"}, "step 0: push_blocks: 'up.99' does not exist; there are "),
         ({"push_scale": "hard"}, "push_scale: 'hard' is not a number; write one in digits, or auto"),
-        ({"push_compat": True, "push": "nag"}, "step 0: push_compat: the public code's way is for vsf on SD3"),
     ],
 )
 def test_what_cannot_be_is_said_and_the_plain_picture_comes(server, before, given, said):
     drawn = server.draw(ours=ours() | given, **AT_1)
     assert drawn.note.startswith(said) and drawn.pixels == server.draw(**AT_1).pixels
+    assert settled(server, before)
+
+
+def test_a_setting_that_does_not_fit_the_model_is_ignored_and_said(server, before):
+    drawn = server.draw(ours=ours(push_pooled=2.0), **AT_1)
+    assert drawn.note.startswith("push_pooled: 2 is for Flux, not sd") and drawn.note.endswith("; it is ignored")
+    assert drawn.pixels == server.draw(ours=ours(), **AT_1).pixels
     assert settled(server, before)
 
 

@@ -45,7 +45,8 @@ def records(server, tmp_path_factory):
 
 
 def pushed(server, w, to="txt2img", terms="0:+big dog", **changes):
-    ours = {"enabled": True, "push": "separate", "push_scale": w, "replay": [f"{terms} / {terms}"]}
+    timeline = f"{terms} / {terms}" if changes.get("enable_hr") else terms
+    ours = {"enabled": True, "push": "separate", "push_scale": w, "replay": [timeline]}
     return server.draw(to, ours, **changes)
 
 

@@ -133,7 +133,9 @@ def _adapter(
     stack.enter_context(encoder.recorded())
     if guide.settings.inside:
         with guide.guarded(0):
-            push = Inside(guide, BareEncoder(pipe, family, encoder), asked(guide.settings, family.strengths(pipe), scale))
+            method, note = asked(guide.settings, family.strengths(pipe), scale)
+            guide.note(note)
+            push = Inside(guide, BareEncoder(pipe, family, encoder), method)
             return stack.enter_context(hung(pipe, family, push, scale, before))
     push = (Separate if guide.settings.push == "separate" else Joined)(guide, encoder)
     if guide.settings.inside:

@@ -1,31 +1,62 @@
-"""A negative's text for a push in a WebUI: what the host encodes, without its padding."""
+"""A negative's text for a push inside attention in a WebUI: what the host encodes, without its padding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from modules import shared
 from torch import Tensor
 
-from ...attention.negative import Negative
 from ...errors import InputError
+from . import host, memory
+from .conditioning import Encoder
 
 CHUNK = 77  # tokens of one chunk of a CLIP, start and end with them
+Bare = tuple[Tensor, "Tensor | None"]  # embeds [n, D] and pooled [D']
 
 
-def negative_of(texts: Sequence[str], model: Any, encode: Callable[[str], Mapping[str, Tensor]]) -> Negative | None:
-    """One text an image, prompt editing resolved; an empty one pushes nothing. None if all are empty.
+class BareEncoder:
+    """Encodes the texts of a push inside attention, each once; an empty one is None, which pushes nothing."""
 
-    `encode` gives the host's rows for one text: crossattn [1, T, D] and, where the model has it, vector [1, D']. Raises
-    InputError for a model whose text neither a CLIP nor a T5 reads (Neo's Flux2).
+    def __init__(self, p: Any, encoder: Encoder, x: Tensor):
+        self._p, self._encoder, self._x = p, encoder, x
+        self._kept: dict[Any, Bare | None] = {}
+
+    def has(self, prompts: Sequence[str], number: int) -> bool:
+        """As push.Encoder."""
+        return all((host.model_now(), form) in self._kept for form in self._encoder.at(prompts))
+
+    def texts(self, prompts: Sequence[str], number: int) -> list[Bare | None]:
+        """As push.Encoder."""
+        keys = [(host.model_now(), form) for form in self._encoder.at(prompts)]
+        self._kept = {key: self._kept[key] for key in keys if key in self._kept}
+        if missing := [key for key in dict.fromkeys(keys) if key not in self._kept]:
+            with memory.borrowed(self._p, self._x):
+                self._kept |= {key: self._bare(key[1]) for key in missing}
+        return [self._kept[key] for key in keys]
+
+    def _bare(self, form: str) -> Bare | None:
+        return bare(form, shared.sd_model, self._encoder.alone(form)) if form.strip() else None
+
+
+def family_of(model: Any) -> str:
+    """The family of models that this is one of, as attention.asked has them."""
+    objects = getattr(model, "forge_objects", None)
+    inner = (objects.unet.model if objects else model.model).diffusion_model
+    if hasattr(inner, "double_blocks"):
+        return "flux" if hasattr(inner, "vector_in") else "chroma"
+    if hasattr(inner, "joint_blocks"):
+        return "sd3"
+    return "sdxl" if getattr(model, "is_sdxl", False) else "sd15"
+
+
+def bare(text: str, model: Any, rows: Mapping[str, Tensor]) -> Bare:
+    """Of the host's rows for one text, crossattn [1, T, D] and, where the model has it, vector [1, D'], what is no padding.
+
+    Raises InputError for a model whose text neither a CLIP nor a T5 reads (Neo's Flux2).
     """
-    encoded = {text: _unpadded(text, model, encode(text)) for text in dict.fromkeys(texts) if text.strip()}
-    found = [encoded.get(text, (None, None)) for text in texts]
-    return Negative.of([embeds for embeds, _ in found], [pooled for _, pooled in found])
-
-
-def _unpadded(text: str, model: Any, rows: Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
     embeds, vector = rows["crossattn"][0], rows.get("vector")
     t5 = getattr(model, "text_processing_engine_t5", None)
     keep: list[int] = []

@@ -55,6 +55,7 @@ def draw_again(generation: Generation, number: int) -> tuple[Image.Image, Genera
     shared.state.job_count += 1
     try:
         found = process_images(again)
+        drawn.sampled()  # no script is told
     finally:
         again.close()
         if hasattr(sd_models, "apply_token_merging"):  # which the inner generation ended for the outer one (processing.py:849)

@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from modules import devices, prompt_parser, shared
 from torch import Tensor
 
-from . import host
+from . import host, memory
 
 MARKER = 1024.0  # what sd-webui-controlnet fills its hidden first token with, positive in cond, negative in uncond
+KEPT = 2  # sets of texts that are kept: the terms, and a null beside them
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the rows of one image read: its row of what the host made of the whole batch, whose texts it pads to one length.
+
+    `batch` has crossattn [B, T, C], and what a model has beside it.
+    """
+
+    batch: dict[str, Tensor]
+    image: int
 
 
 class Encoder:
     """Encodes negative prompts with the host's own conditioning, once for each set of texts and each model."""
 
-    def __init__(self, p: Any, denoiser: Any):
-        self._p, self._denoiser, self._size = p, denoiser, host.size_of(p)
+    def __init__(self, p: Any, denoiser: Any, x: Tensor):
+        self._p, self._denoiser, self._x, self._size = p, denoiser, x, host.size_of(p)
         self._steps = host.prompt_steps(p, denoiser)
         self._forms: dict[str, list[tuple[int, str]]] = {}
-        self._kept: tuple[Any, tuple[str, ...], Any] | None = None
-
-    def another(self) -> Encoder:
-        """One that keeps other texts."""
-        return Encoder(self._p, self._denoiser)
+        self._kept: dict[Any, dict[str, Tensor]] = {}
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a negative prompt; of one with prompt editing, those of its longest form."""
         return max(host.tokens(form) for _, form in host.schedule(text, *self._steps))
 
-    def at(self, texts: Sequence[str], call: int) -> tuple[str, ...]:
-        """What each negative prompt says at this model call, prompt editing resolved (prompt_parser.py:306)."""
+    def at(self, texts: Sequence[str]) -> tuple[str, ...]:
+        """What each negative prompt says at the call under way, prompt editing resolved (prompt_parser.py:306)."""
+        call = self._denoiser.step
         return tuple(next((form for end, form in forms if call <= end), forms[0][1]) for forms in map(self._schedule, texts))
 
-    def encode(self, texts: Sequence[str], call: int, like: Any) -> Any:
-        """An uncond that takes the place of `like` ([B, T, C] or SDXL's dict): one row for each text."""
-        forms, model = self.at(texts, call), host.model_now()
-        if not self.has(texts, call):
-            self._kept = (model, forms, None)  # first, so that a text which cannot be encoded is tried once
-            self._kept = (model, forms, self._rows(shared.sd_model, forms))
-        if self._kept[2] is None:
-            raise RuntimeError("the negative prompt could not be encoded")
-        return in_place_of(like, self._kept[2])
+    def has(self, prompts: Sequence[str], number: int) -> bool:
+        """As push.Encoder; by the model that now is (a refiner brings another in mid-pass)."""
+        return (host.model_now(), self.at(prompts)) in self._kept
 
-    def has(self, texts: Sequence[str], call: int) -> bool:
-        """Whether these are encoded already, by the model that now is (a refiner brings another in mid-pass)."""
-        return self._kept is not None and self._kept[0] == host.model_now() and self._kept[1] == self.at(texts, call)
+    def texts(self, prompts: Sequence[str], number: int) -> list[Encoded]:
+        """As push.Encoder."""
+        key = (host.model_now(), self.at(prompts))
+        found = self._kept.pop(key, None)
+        if found is None:
+            with memory.borrowed(self._p, self._x):
+                found = self._rows(shared.sd_model, key[1])
+        self._kept = dict([*self._kept.items()][1 - KEPT :]) | {key: found}  # the last used is the last
+        return [Encoded(found, image) for image in range(len(prompts))]
 
     def alone(self, text: str) -> dict[str, Tensor]:
         """What the host makes of one text without prompt editing: crossattn [1, T, C], and what its model has beside it."""
@@ -88,15 +98,32 @@ def rows_of(cond: Any, count: int) -> Any:
     return found
 
 
-def in_place_of(like: Any, rows: dict[str, Tensor]) -> Any:
-    """`rows` in the form, type and place of `like`; what else a dict holds stays."""
+def in_place_of(like: Any, batch: dict[str, Tensor]) -> Any:
+    """An encoded batch in the form, type and place of `like` ([B, T, C] or SDXL's dict); what else a dict holds stays."""
     if not isinstance(like, dict):
-        return _marked(like, rows["crossattn"])
+        return _marked(like, batch["crossattn"])
     found = copy.copy(like)  # its class differs from host to host, and so do the arguments of its constructor
-    fitting = {name: value for name, value in rows.items() if name in like}
+    fitting = {name: value for name, value in batch.items() if name in like}
     found.update({name: _marked(like[name], value) if name == "crossattn" else _cast(like[name], value)
                   for name, value in fitting.items()})  # fmt: skip
     return found
+
+
+def swapped(like: Any, batch: dict[str, Tensor], images: Collection[int]) -> Any:
+    """As `in_place_of`, for the rows of these images; where the new ones are of another length, all are the batch's."""
+    new = in_place_of(like, batch)
+    if not isinstance(like, dict):
+        return _mixed(like, new, images)
+    if like["crossattn"].shape == new["crossattn"].shape:
+        new.update({name: _mixed(like[name], new[name], images) for name in batch if name in like})
+    return new
+
+
+def _mixed(own: Tensor, new: Tensor, images: Collection[int]) -> Tensor:
+    """`own` with the rows of these images from `new`, which is one row for each image."""
+    if own.shape != new.shape or len(images) == len(new):
+        return new
+    return torch.stack([new[row] if row in images else own[row] for row in range(len(new))])
 
 
 def _marked(like: Tensor, rows: Tensor) -> Tensor:
@@ -115,7 +142,13 @@ def _named(encoded: Any) -> dict[str, Tensor]:
     """Every model's answer as a dict; Neo's language models give a list of tensors."""
     if isinstance(encoded, dict):
         return {name: value for name, value in encoded.items() if isinstance(value, Tensor)}
-    return {"crossattn": torch.stack(list(encoded)) if isinstance(encoded, (list, tuple)) else encoded}
+    return {"crossattn": _padded(encoded) if isinstance(encoded, (list, tuple)) else encoded}
+
+
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """[T, C] each, of one length by repeating the last token, as the host does with prompts (prompt_parser.py:319)."""
+    longest = max(len(row) for row in rows)
+    return torch.stack([torch.cat([row, row[-1:].expand(longest - len(row), *row.shape[1:])]) for row in rows])
 
 
 def _parts(texts: list[str]) -> list[list[str]]:

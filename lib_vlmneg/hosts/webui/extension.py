@@ -69,6 +69,12 @@ class Extension:
             current.after(params)
             current.report()
 
+    def sampled(self, p: Any) -> None:
+        """post_sample(): before anything is written into the pictures of a batch."""
+        self._leave()
+        if generation := _of(p):
+            generation.sampled()
+
     def finished(self, p: Any, picture: Any) -> None:
         """postprocess_image(): has a check look at each picture, which may be drawn again."""
         generation = _of(p)
@@ -86,6 +92,7 @@ class Extension:
         if generation is None:
             return
         setattr(p, ATTRIBUTE, None)
+        generation.sampled()  # a host without post_sample
         self.oracles.touch()
         if not generation.passes and host.NOTE not in p.extra_generation_params:  # PLMS with one step
             host.say(p, "the sampler has not called the model once, so nothing was asked")

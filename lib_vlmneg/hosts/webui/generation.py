@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ... import __version__
 from ...checks import CHECK, Check, Verdict
 from ...errors import InputError
@@ -17,7 +19,7 @@ from ...record import FOUND, NO_TERMS, PASS_BREAK, TIMELINE, Record, Timeline, j
 from ...settings import INFOTEXT_PREFIX, Settings
 from ...sheet import contact_sheet
 from . import host, replay
-from .passes import PUSHES, Pass
+from .passes import Pass
 
 Tell = Callable[[int], "str | None"]  # from the number of a picture to what is written in its parameters
 SCALE = INFOTEXT_PREFIX + "push scale"
@@ -56,7 +58,7 @@ class Generation:
         key = (getattr(self.p, "iteration", 0), hires)
         current = self.passes.get(key)
         if current is None or not current.goes_on(params.denoiser):
-            if current is None and (reason := self.idle(hires, float(params.sigma[0]))):
+            if current is None and (reason := self.idle(hires, params.sigma[0])):
                 return self._give_up(hires, reason)
             try:
                 given = self.settings, self.oracle, self.vocabulary
@@ -73,11 +75,16 @@ class Generation:
         there = [False, True] if getattr(self.p, "enable_hr", False) else [False]
         return [hires for hires in there if self.settings.passes in ("both", NAMES[hires])]
 
-    def idle(self, hires: bool, sigma: float | None = None) -> str | None:
+    def idle(self, hires: bool, sigma: Tensor | None = None) -> str | None:
         """Why nothing could act in this pass, whatever is found; None where something can."""
-        if PUSHES[self.settings.push].needs_uncond:
+        if self.settings.push == "cfg":
             return host.pass_without_uncond(self.p, hires, sigma)
         return host.pass_without_cond(self.p, hires) if self.settings.inside else None
+
+    def sampled(self) -> None:
+        """The host has made the last call of the model for the pictures under way."""
+        for each in self.passes.values():
+            each.over()
 
     def composed(self) -> str | None:
         """Why no timeline could draw these pictures again; None where one can."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from functools import cache
 from typing import Any
 
 from modules import images, infotext_utils, prompt_parser, sd_samplers, shared
+from torch import Tensor
 
 from ...guidance.cfg import without_push
 from ...negatives import CHUNK
 
 NOTE = "VLM Negative note"  # the infotext key of what went wrong
 UNCOUNTED = ("DPM adaptive", "HeunPP2")  # samplers that call the model more often than `denoiser.total_steps` says
+AT_1 = "the CFG scale is 1, where a negative prompt does nothing; raise it, or choose another push"
 COMPOSING = ("SD upscale", "Ultimate SD upscale", "Outpainting mk2", "Poor man's outpainting")
 
 logger = logging.getLogger(__name__)
 
 
+@cache
 def is_forge() -> bool:
     """Forge and what descends from it: on_cfg_after_cfg gives x0 for every sampler, and models move by its own management."""
     return importlib.util.find_spec("modules_forge") is not None
@@ -66,7 +70,7 @@ def cfg_of(p: Any, hires: bool | None = None) -> float:
     return p.cfg_scale if own is None else own
 
 
-def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str | None:
+def pass_without_uncond(p: Any, hires: bool, sigma: Tensor | None = None) -> str | None:
     """Why no call of a pass uses a negative prompt; None where some do. `sigma` is the pass's first, where it is known."""
     options, scale = shared.opts, cfg_of(p, hires)
     if does := without_push(scale):
@@ -74,7 +78,7 @@ def pass_without_uncond(p: Any, hires: bool, sigma: float | None = None) -> str 
     if (getattr(options, "skip_early_cond", 0.0) or 0.0) >= 1:
         return "the option 'Ignore negative prompt during early sampling' is 1, which is the whole run; lower it"
     least, every = getattr(p, "s_min_uncond", 0.0) or 0.0, getattr(options, "s_min_uncond_all", False)
-    if every and sigma is not None and least > sigma:
+    if every and least and sigma is not None and least > float(sigma):
         return f"the option 'Negative Guidance minimum sigma' is {least:g}, above all of this pass; lower it"
     return None
 
@@ -86,19 +90,24 @@ def pass_without_cond(p: Any, hires: bool) -> str | None:
     return "the CFG scale is 0, where the prompt does not act and so no push on it; set it to 1 or above"
 
 
-def uncond_unused(params: Any, p: Any) -> str | None:
-    """Why this model call does not use its uncond; None where it does (cfg_denoiser.py:218, Forge's :190)."""
+def uncond_left_out(params: Any, p: Any) -> str | None:
+    """Why this call does not evaluate its uncond; None where it does (cfg_denoiser.py:218, Forge's :190)."""
     denoiser, options = params.denoiser, shared.opts
-    if params.text_uncond is None or cfg_of(p) == 1:
-        return "the CFG scale is 1, where a negative prompt does nothing; raise it, or choose another push"
+    if params.text_uncond is None or (is_forge() and cfg_of(p) == 1):
+        return AT_1
     early = getattr(options, "skip_early_cond", 0.0)
     if early and denoiser.step / max(1, denoiser.total_steps) <= early:
         return "the option 'Ignore negative prompt during early sampling' is on"
     least = getattr(p, "s_min_uncond", 0.0) or 0.0
     every = getattr(options, "s_min_uncond_all", False)
-    if least > 0 and float(params.sigma[0]) < least and (denoiser.step % 2 or every):
+    if least > 0 and (denoiser.step % 2 or every) and float(params.sigma[0]) < least:
         return "the option 'Negative Guidance minimum sigma' is on"
     return None
+
+
+def uncond_unused(params: Any, p: Any) -> str | None:
+    """Why what the uncond says changes nothing in this call; None where it does: at 1 AUTOMATIC1111 evaluates it in vain."""
+    return uncond_left_out(params, p) or (AT_1 if cfg_of(p) == 1 else None)
 
 
 def composes(p: Any) -> str | None:
@@ -183,10 +192,11 @@ def _lengths(text: str) -> tuple[int, int]:
     return tuple(number if isinstance(number, int) else 0 for number in (count, place))
 
 
-def sigmas_of(p: Any, steps: int, first: float) -> tuple[float, ...]:
+def sigmas_of(p: Any, steps: int, first: Tensor) -> tuple[float, ...]:
     """The noise levels of the pass, one a step, for samplers whose calls do not tell the step; () where they do."""
     sampler = p.sampler
     if getattr(sampler.config, "name", "") not in UNCOUNTED or not hasattr(sampler, "get_sigmas"):
         return ()
-    levels = [float(level) for level in sampler.get_sigmas(p, p.steps) if 0 < float(level) <= first * 1.001]
+    most = float(first) * 1.001
+    levels = [float(level) for level in sampler.get_sigmas(p, p.steps) if 0 < float(level) <= most]
     return tuple(levels[index * len(levels) // steps] for index in range(steps)) if levels else ()

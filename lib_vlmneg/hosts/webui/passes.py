@@ -8,21 +8,23 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from ...attention.asked import asked
 from ...guide import Guide
 from ...negatives import Room
 from ...oracles.base import Oracle
+from ...push.inside import Inside
+from ...push.joined import Joined
+from ...push.push import Push
+from ...push.separate import Separate
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary
 from ...record import Event, Timeline
 from ...schedule import Clock
-from ...settings import INSIDE, Settings
+from ...settings import Settings
 from . import decoders, host, memory
+from .adapter import Adapter
+from .attention_text import BareEncoder, family_of
 from .conditioning import Encoder
-from .inside import Inside
-from .push import Joined
-from .separate import Separate
-
-PUSHES = {"cfg": Joined, "separate": Separate, **dict.fromkeys(INSIDE, Inside)}
 
 
 class Pass:
@@ -39,37 +41,35 @@ class Pass:
         begun: Sequence[Sequence[str]] = (),
     ):
         self.denoiser = params.denoiser
-        self._p, self._last = p, -1
+        self._p, self._last, self._number = p, -1, -1
         self._hires = host.in_hires(p)
         self._sample: tuple[Tensor, Tensor] | None = None
+        self._over = False
         self.seen: list[tuple[Event, Image.Image]] = []
-        encoder = Encoder(p, params.denoiser)
+        encoder = Encoder(p, params.denoiser, params.x)
         prompts, negatives = host.texts_of(p)
         steps = max(1, params.denoiser.steps or params.total_sampling_steps)
-        sigma = float(params.sigma[0])
-        sigmas = host.sigmas_of(p, steps, sigma)
-        calls = None if sigmas else max(1, params.denoiser.total_steps or steps)
+        sigmas = host.sigmas_of(p, steps, params.sigma[0])
+        self._levels = Clock(steps, None, sigmas) if sigmas else None
+        calls = steps if sigmas else max(1, params.denoiser.total_steps or steps)
         decoder = None
         if oracle is not None:
             decoder = decoders.decoder(p, settings.decode, decoders.latent_side(params.x), side_of(settings, oracle))
-        room = Room(encoder.count_tokens, host.chunk())
-        clock = Clock(steps, calls, sigmas)
-        watch = self._keep if settings.previews else None
         self.guide = Guide(
             settings,
-            clock,
+            Clock(steps, calls),
             prompts,
             negatives,
             oracle,
             decoder,
-            room,
+            Room(encoder.count_tokens, host.chunk()),
             timelines,
-            watch,
+            self._keep if settings.previews else None,
             host.is_stopped,
             vocabulary,
             begun,
         )
-        self._push = PUSHES[settings.push](p, self.guide, encoder)
+        self._adapter = Adapter(p, _push(p, self.guide, encoder, params))
 
     def goes_on(self, denoiser: Any) -> bool:
         """Whether this call belongs to the pass: img2img keeps one denoiser for all batches, and starts it from 0 again."""
@@ -77,30 +77,43 @@ class Pass:
 
     def before(self, params: Any) -> None:
         """on_cfg_denoiser: brings the negatives in force into this very call."""
-        call, sigma = params.denoiser.step, float(params.sigma[0])
-        self._last, self._sample = call, None
-        if self._push.before(call, params) and self.guide.wants(call, sigma):
+        self._last, self._sample = params.denoiser.step, None
+        self._number = number = self._call(params)
+        if self._adapter.before(number, params) and self.guide.wants(number):
             rows = len(self.guide.record.prompts)  # AUTOMATIC1111 stacks the latents for every cond; the last are uncond's
             self._sample = (params.x[-rows:], params.sigma[-rows:])
 
     def after(self, params: Any) -> None:
         """on_cfg_after_cfg: shows the guide x0."""
-        call = self._last
-        predicted = self._push.after(call, params.x)
+        self._adapter.after()
         if self._sample is None:
             return
-        (x, sigma), self._sample = self._sample, None
-        with self.guide.guarded(call), memory.borrowed(self._p, x):
-            self.guide.observe(call, float(sigma[0]), self._x0(predicted, x, sigma))
+        number, (x, sigma), self._sample = self._number, self._sample, None
+        with self.guide.guarded(number), memory.borrowed(self._p, x):
+            predicted = self._adapter.plain(params.x, self.denoiser)
+            self.guide.observe(number, float(sigma[0]), self._x0(predicted, x, sigma))
 
     def left(self) -> None:
         """The call under way, if any, has not come to its end."""
-        self._push.left()
+        self._adapter.left()
+
+    def over(self) -> None:
+        """The sampler has made its last call: terms that reached no row of the model are taken out of the record, and said."""
+        if not self._over:
+            self._over = True
+            self.guide.ended(self._adapter.unused)
+            self.report()
 
     def report(self) -> None:
         """Says what went wrong, or what the user should know, once."""
         if said := self.guide.record.failure or self.guide.record.note:
             host.say(self._p, said)
+
+    def _call(self, params: Any) -> int:
+        """The number of the call; where that does not tell the step, the step by its noise level."""
+        if self._levels is None:
+            return params.denoiser.step
+        return self._levels.step(params.denoiser.step, float(params.sigma[0]))
 
     def _keep(self, event: Event, picture: Image.Image) -> None:
         self.seen.append((event, picture))
@@ -110,3 +123,16 @@ class Pass:
         if host.is_forge():
             return predicted
         return self.denoiser.get_pred_x0(x, predicted, sigma)
+
+
+def _push(p: Any, guide: Guide, encoder: Encoder, params: Any) -> Push:
+    """How the terms of a pass act; where that cannot be, a push that is off."""
+    if guide.settings.inside:
+        with guide.guarded(0):
+            method, note = asked(guide.settings, family_of(params.denoiser.inner_model.inner_model), host.cfg_of(p))
+            guide.note(note)
+            return Inside(guide, BareEncoder(p, encoder, params.x), method)
+    push = (Separate if guide.settings.push == "separate" else Joined)(guide, encoder)
+    if guide.settings.inside:
+        push.withdraw(0)
+    return push
