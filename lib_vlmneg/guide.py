@@ -21,6 +21,7 @@ from .oracles.stopped import Stopped
 from .query.asking import Asked, asking, prefixed
 from .query.prompts import unasked
 from .query.vocabulary import Vocabulary
+from .reach import Reach
 from .record import Event, Record, Timeline
 from .schedule import Clock, Rhythm, Schedule
 from .settings import INSIDE, Settings
@@ -70,6 +71,7 @@ class Guide:
             oracle=oracle.name if oracle else "",
         )
         self._asking = asking(settings, oracle, vocabulary)
+        self._notes: dict[str, str] = {}
         self._questions = [self._asking.about(prompt) for prompt in prompts]
         own = negatives if settings.push in JOINING else [""] * len(negatives)
         self._ledgers = [Ledger(negative, settings, room) for negative in own]
@@ -79,14 +81,14 @@ class Guide:
         self._beside = Beside(oracle, stopped) if oracle else None
         self._decoder, self._watch = decoder, watch
         self._seen: set[int] = set()
-        self._latest = -1  # the last step whose model call was made
+        self._reach = Reach(self.record)
         self._crowded: dict[str, None] = {}
         self._may_grow = not settings.grow and room is not None and room.most is None
         self._pending: list[Asked] = []
         if oracle and not self.schedule.wanted:
-            self.record.note = f"nothing is asked: in a run of this length ({clock.steps}) no answer could still act"
+            self._say("asks", f"nothing is asked: in a run of this length ({clock.steps}) no answer could still act")
         if settings.enabled and settings.inside and not (oracle or timelines or any(negatives)):
-            self.record.note = f"{settings.push} has nothing to push away from; give a negative prompt, or a question"
+            self._say("push", f"{settings.push} has nothing to push away from; give a negative prompt, or a question")
         if oracle and settings.clear_at_stop:
             for timeline in self.record.timelines:
                 timeline.changes[self.schedule.stop] = ()
@@ -150,18 +152,11 @@ class Guide:
 
     def reached(self, call: int, images: Iterable[int]) -> None:
         """The host says which images had rows in this model call that read another text, theirs or beside theirs."""
-        self._latest = max(self._latest, self.clock.step(call))
-        for image in images:
-            self.record.reached[image] += 1
+        self._reach.count(self.clock.step(call), images)
 
     def withdrawn(self, call: int) -> None:
         """The host says that no term acts from this model call on."""
-        step = self.clock.step(call)
-        for timeline in self.record.timelines:
-            acted = timeline.at(step - 1)
-            timeline.changes = {start: terms for start, terms in timeline.changes.items() if start < step}
-            if acted:
-                timeline.changes[step] = ()
+        self._reach.end(self.clock.step(call))
 
     def ended(self, reason: str = "") -> None:
         """The pass is over: terms that reached no row of the model are no terms that acted, and that is a failure.
@@ -170,16 +165,19 @@ class Guide:
         """
         if self.settings.push_scale == 0:
             return
-        for image, timeline in enumerate(self.record.timelines):
-            in_force = [terms for start, terms in timeline.changes.items() if terms and start <= self._latest]
-            if in_force and not self.record.reached[image]:
-                timeline.changes.clear()
-                why = f": {reason}" if reason else ""
-                self._fail(self._latest, InputError(f"the terms of picture {image + 1} reached no row of the model{why}"))
+        why = f": {reason}" if reason else ""
+        for image in self._reach.missed():
+            error = InputError(f"the terms of picture {image + 1} reached no row of the model{why}")
+            self._fail(self._reach.last, error)
 
     def note(self, said: str) -> None:
         """The host says what the user should know, though nothing failed."""
-        self.record.note = "; ".join(filter(None, (self.record.note, said)))
+        self._say("host", said)
+
+    def _say(self, about: str, said: str) -> None:
+        """Notes this; what was noted about the same before goes."""
+        self._notes[about] = said
+        self.record.note = "; ".join(filter(None, self._notes.values()))
 
     def encoded(self, call: int, seconds: float) -> None:
         """The host says how long it took to encode the negative prompts of this call."""
@@ -237,7 +235,7 @@ class Guide:
         if self._crowded:
             more = ", or let the terms take a chunk more (grow)" if self._may_grow else ""
             named = ", ".join(self._crowded)
-            self.record.note = f"the negative prompt leaves no room for {named}, which did not act; shorten it{more}"
+            self._say("room", f"the negative prompt leaves no room for {named}, which did not act; shorten it{more}")
 
     def _forget(self) -> None:
         """Nobody waits for what is on its way, and what was not begun is never asked: the next picture would wait for it."""

@@ -491,3 +491,11 @@ def test_what_an_earlier_pass_found_acts_from_the_first_step_and_asks_add_to_it(
     sample(guide)
     assert guide.record.timelines[0].compact() == "0:+dog|1:+cat"
     assert guide.record.timelines[0].final == ("dog", "cat")
+
+
+def test_what_is_noted_of_one_thing_leaves_what_is_noted_of_another():
+    guide = make_guide(None)
+    guide.note("push_pooled: 2 is for Flux")
+    guide._say_crowded(("dog",))
+    guide._say_crowded(("cat",))
+    assert guide.record.note.startswith("push_pooled: 2 is for Flux; the negative prompt leaves no room for dog, cat, which")

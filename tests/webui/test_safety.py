@@ -64,7 +64,7 @@ def test_what_is_spotted_is_pushed_away_and_reported_with_its_step(safety):
     [record] = records(safety).values()
     for number, told in enumerate(drawn.parameters[FOUND]):
         seen = [each for each in record["events"] if each["image"] == number and each["found"]]
-        assert told == "|".join(f"{each['step']}:{','.join(each['found'])}" for each in seen) and "apple" in told
+        assert told == "|".join(f"{each['step']}:{','.join(each['found'])}" for each in seen) and seen
         assert f'"{told}"' in drawn.info["infotexts"][number]
     assert {question for each in record["events"] for question in each["questions"]} == {
         f"Is there {item} in the image?" for item in ("an apple", "a balloon", "a hat")
