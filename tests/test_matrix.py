@@ -32,6 +32,10 @@ def pushed_inside(name):
     return family_of(pipeline(name)).attention is not None
 
 
+def above(name):
+    return family_of(pipeline(name)).above
+
+
 def drawn(name, push="cfg", timelines=(), negative=OWN, batch=1, g=G, eye=None, **given):
     height, width = families.SIZES[name]
     request = Request("a photo of a pet", negative, steps=STEPS, guidance_scale=g, height=height, width=width, batch=batch)
@@ -73,14 +77,15 @@ def test_separate_at_the_pull_of_guidance_is_the_terms_typed(name):
     assert apart(pixels(name, "separate", [DOG], push_scale=w), pixels(name, negative="dog")) <= 1
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "zimage"])
+@pytest.mark.parametrize("name", [name for name in NAMES if above(name)])
 def test_separate_acts_where_nothing_guides(name):
     (pushed, record), plain = drawn(name, "separate", [DOG], g=1.0), pixels(name, g=1.0)
     assert apart(pushed, plain) > 0 and record.reached == [STEPS] and record.extra_calls == 2 * STEPS
 
 
-def test_z_image_guides_at_every_scale_above_0():
-    assert apart(pixels("zimage", timelines=[DOG], g=0.5), pixels("zimage", negative=f"{OWN}, dog", g=0.5)) == 0
+@pytest.mark.parametrize("name", [name for name in NAMES if not above(name)])
+def test_some_guide_at_every_scale_above_0(name):
+    assert apart(pixels(name, timelines=[DOG], g=0.5), pixels(name, negative=f"{OWN}, dog", g=0.5)) == 0
 
 
 @pytest.mark.parametrize(
@@ -103,6 +108,10 @@ def test_a_picture_of_a_batch_is_what_it_is_alone(name, push):
     """Its neighbour has other terms, of another length."""
     if push in PUSHES[2:] and not pushed_inside(name):
         return
+    if name in families.SINGLE:
+        with pytest.raises(InputError, match=r"^batch: \w+ guides one picture at a time; give 1$"):
+            drawn(name, push, [DOG, TWO], batch=2)
+        return
     alone, both = pixels(name, push, [DOG]), pixels(name, push, [DOG, TWO], batch=2)
     assert apart(alone, both[:1]) <= 1
 
@@ -115,6 +124,19 @@ def test_what_is_looked_at_is_the_picture_that_comes_of_it(name):
     request = Request("a photo of a pet", OWN, steps=STEPS, guidance_scale=G, height=height, width=width)
     images, _ = draw(pipeline(name), request, Settings(), save_x0=lambda call, t, pictures: seen.append(pictures[0]))
     assert len(seen) == STEPS and apart([np.asarray(seen[-1], int)], [np.asarray(images[0], int)]) <= 2
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if family_of(pipeline(name)).linear])
+def test_what_a_separate_push_takes_away_is_still_seen(name):
+    """In the first step: in those that follow, another picture is being drawn."""
+    height, width = families.SIZES[name]
+    request = Request("a photo of a pet", OWN, steps=STEPS, guidance_scale=G, height=height, width=width)
+    pushed = Settings(enabled=True, steps=(), push="separate", push_scale=3.0)
+    plain, separate = [], []
+    draw(pipeline(name), request, Settings(), save_x0=lambda call, t, new: plain.append(np.asarray(new[0], int)))
+    seen = {"timelines": [DOG], "save_x0": lambda call, t, new: separate.append(np.asarray(new[0], int))}
+    draw(pipeline(name), request, pushed, **seen)
+    assert apart(plain[:1], separate[:1]) <= 1 and apart(plain[1:], separate[1:]) > 0
 
 
 @pytest.mark.parametrize("name", NAMES)

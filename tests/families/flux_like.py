@@ -103,14 +103,14 @@ def qwenimage():
             scheduler=flow(
                 shift=1.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, shift_terminal=0.02
             ),
-            vae=_frames_vae(),
+            vae=frames_vae(),
             text_encoder=texts.qwen_vl(),
             tokenizer=texts.words(),
         )
     )
 
 
-def _frames_vae():
+def frames_vae():
     from diffusers import AutoencoderKLQwenImage
 
     vae = AutoencoderKLQwenImage(base_dim=4, z_dim=16, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False])

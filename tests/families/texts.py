@@ -76,6 +76,17 @@ def qwen_vl():
     return Qwen2_5_VLForConditionalGeneration(config).eval()
 
 
+def qwen3_vl():
+    """Qwen3-VL, whose eyes are not used."""
+    from transformers import Qwen3VLConfig, Qwen3VLModel
+
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True, "rope_theta": 10000.0}
+    text = {"vocab_size": len(words()), "head_dim": 16, "rope_parameters": rope, **TINY}
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision | {"deepstack_visual_indexes": [0]})
+    return Qwen3VLModel(config).eval()
+
+
 def gemma2():
     from transformers import Gemma2Config, Gemma2Model
 
@@ -118,3 +129,43 @@ def umt5():
 
     config = UMT5Config(vocab_size=len(t5_tokenizer()), d_model=32, d_kv=16, d_ff=32, num_layers=1, num_heads=2)
     return UMT5EncoderModel(config).eval()
+
+
+def bert():
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(vocab_size=len(words()), max_position_embeddings=128, **TINY)
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
+def llama(layers: int = 3, causal: bool = False):
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
+
+    config = LlamaConfig(vocab_size=len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
+    return (LlamaForCausalLM if causal else LlamaModel)(config).eval()
+
+
+def t5_gemma():
+    from transformers import T5GemmaConfig
+    from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder, T5GemmaModuleConfig
+
+    half = T5GemmaModuleConfig(vocab_size=len(words(("<bos>",))), head_dim=16, query_pre_attn_scalar=16, **TINY)
+    return T5GemmaEncoder(T5GemmaConfig(encoder=half, decoder=half, is_encoder_decoder=False).encoder).eval()
+
+
+class Processor:
+    """In the place of one that reads pictures too: the text alone."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer = tokenizer
+
+    def __call__(self, text: Any, images: Any = None, videos: Any = None, **kwargs: Any) -> Any:
+        return self.tokenizer(text, **kwargs)
+
+    def apply_chat_template(self, messages: Any, **kwargs: Any) -> Any:
+        plain = [{**each, "content": _text(each["content"])} for each in messages]
+        return self.tokenizer.apply_chat_template(plain, **kwargs)
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

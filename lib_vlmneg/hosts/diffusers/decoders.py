@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from ...decode import Decoder, choose, linear
 from ...devices import bfloat16, widened
 from .arguments import scale_of
+from .families import family_of
 
 
 def decoder(pipe: Any, tiny: Any | None, wanted: str, height: int, width: int, input_side: int) -> Decoder:
@@ -50,9 +52,11 @@ def _decoded(vae: Any, x0: Tensor) -> Tensor:
     factor, offset = _scale(vae, x0)
     with widened(vae) if getattr(vae.config, "force_upcast", False) else nullcontext():
         latents = (x0 * factor + offset).to(vae.device, vae.dtype)
-        if _has_frames(vae):
-            return vae.decode(latents.unsqueeze(2), return_dict=False)[0][:, :, 0]
-        return vae.decode(latents, return_dict=False)[0]
+        if not _has_frames(vae):
+            return vae.decode(latents, return_dict=False)[0]
+        timed = getattr(vae.config, "timestep_conditioning", False)  # LTX: how much noise there still is
+        more = {"temb": latents.new_zeros(len(latents))} if timed else {}
+        return _middle(vae.decode(latents.unsqueeze(2), **more, return_dict=False)[0])
 
 
 def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,17 +65,23 @@ def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
     Playground 2.5 has a mean and a deviation for each channel, and a scaling factor (pipeline_stable_diffusion_xl.py:1285).
     """
     config = vae.config
-    mean, deviation = (getattr(config, name, None) for name in ("latents_mean", "latents_std"))
+    names = ("latents_mean", "latents_std")
+    mean, deviation = (getattr(config, name, getattr(vae, name, None)) for name in names)  # LTX learns them
     if mean is None or deviation is None:
         mean, deviation = getattr(config, "shift_factor", None) or 0.0, 1.0
     scaling, shape = getattr(config, "scaling_factor", None) or 1.0, (-1, *[1] * (like.ndim - 2))
-    factor, offset = (torch.tensor(each, device=like.device).reshape(shape) for each in (deviation, mean))
+    factor, offset = (torch.as_tensor(each, device=like.device).reshape(shape) for each in (deviation, mean))
     return factor / scaling, offset
 
 
 def _has_frames(vae: Any) -> bool:
-    """Whether it is a video's (Wan's, Qwen-Image's), with a dimension for the frames."""
-    return hasattr(vae.config, "temperal_downsample")
+    """Whether it is a video's (Wan's, Qwen-Image's), with a dimension for the frames: its convolutions go through them."""
+    return next((weight.ndim for weight in vae.decoder.parameters() if weight.ndim > 3), 4) == 5
+
+
+def _middle(frames: Tensor) -> Tensor:
+    """The middle one of [B, C, frames, h, w]."""
+    return frames[:, :, frames.shape[2] // 2]
 
 
 def _is_tiny(vae: Any) -> bool:
@@ -82,9 +92,14 @@ def _is_tiny(vae: Any) -> bool:
 
 def _unpacked(pipe: Any, x0: Tensor, height: int, width: int) -> Tensor:
     """As [B, C, h, w]: Flux and its like keep latents as a sequence of 2x2 patches, videos have frames."""
-    if x0.ndim == 3 and hasattr(pipe, "_unpack_latents"):
-        x0 = pipe._unpack_latents(x0, height, width, scale_of(pipe))
-    return x0[:, :, 0] if x0.ndim == 5 else x0
+    family = family_of(pipe)
+    if family and family.unpacked:
+        x0 = family.unpacked(pipe, x0, height, width)
+    elif x0.ndim == 3 and hasattr(pipe, "_unpack_latents"):
+        accepted = inspect.signature(pipe._unpack_latents).parameters
+        given = {"height": height, "width": width, "vae_scale_factor": scale_of(pipe), "patch_size": 2}
+        x0 = pipe._unpack_latents(x0, **{name: value for name, value in given.items() if name in accepted})
+    return _middle(x0) if x0.ndim == 5 else x0
 
 
 @torch.no_grad()

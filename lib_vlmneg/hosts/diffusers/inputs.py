@@ -36,7 +36,9 @@ def put(inputs: Inputs, path: str, value: Any) -> Inputs:
 
 def count_rows(inputs: Inputs, family: Family) -> int:
     """How many rows a call has."""
-    return len(get(inputs, family.parts[0].path))
+    part = family.parts[0]
+    value = get(inputs, part.path)
+    return value.shape[part.rows] if part.rows else len(value)
 
 
 def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
@@ -48,7 +50,12 @@ def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
     for name, value in inputs.items():
         listed = name in family.lists and value is not None
         found[name] = [value[row] for row in rows] if listed else _of_rows(value, count, rows)
-    return found | {name: inputs[name] for name in family.shared if name in inputs}
+    found |= {name: inputs[name] for name in family.shared if name in inputs}
+    for part in family.parts:
+        if part.rows:
+            value = _stacked_rows(get(inputs, part.path).movedim(part.rows, 0), rows)
+            found = put(found, part.path, value.movedim(0, part.rows))
+    return found
 
 
 def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
@@ -73,7 +80,7 @@ def with_texts(inputs: Inputs, family: Family, texts: Mapping[int, Text]) -> Inp
     """The inputs with the texts of these rows in them; all rows must be of one shape, see `shape`."""
     for part in family.parts if texts else ():
         inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, count_rows(inputs, family)))
-    return inputs
+    return family.completed(inputs) if texts and family.completed else inputs
 
 
 def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> Any:
@@ -83,8 +90,9 @@ def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> An
     if any(value is None for value in given.values()):  # nothing is masked, in any row: see `shape`
         return None
     if own is None:
-        return torch.stack([given[row] for row in range(count)])
-    return torch.stack([_fitted(given[row], value, part) if row in given else value for row, value in enumerate(own)])
+        return torch.stack([given[row] for row in range(count)], part.rows)
+    values = enumerate(own.unbind(part.rows))
+    return torch.stack([_fitted(given[row], value, part) if row in given else value for row, value in values], part.rows)
 
 
 def _fitted(text: Tensor, own: Tensor, part: Part) -> Tensor:
@@ -98,7 +106,7 @@ def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[
     for part in family.parts:
         own = get(inputs, part.path)
         if not isinstance(own, list) and not part.grows:
-            value = text[part.path] if text is not None else None if own is None else own[row]
+            value = text[part.path] if text is not None else None if own is None else own.select(part.rows, row)
             found.append(None if value is None else tuple(value.shape))
     return tuple(found)
 
@@ -113,8 +121,13 @@ def groups(inputs: Inputs, family: Family, wanted: Sequence[tuple[int, Text | No
 
 def text_of(outputs: Mapping[str, Any], family: Family, prefix: str) -> Text:
     """A row's text out of what encode_prompt gave for one prompt."""
-    found = {part.path: outputs.get(prefix + part.name) for part in family.parts}
-    return {path: None if value is None else value[0] for path, value in found.items()}
+    found = {part: outputs.get(prefix + part.name) for part in family.parts}
+    return {part.path: None if value is None else first_row(value, part.rows) for part, value in found.items()}
+
+
+def first_row(value: Any, rows: int) -> Tensor:
+    """That of a list with one for each row, or of a tensor with `rows` as the dimension of the rows."""
+    return value[0] if isinstance(value, list) else value.select(rows, 0)
 
 
 def joined_chunks(chunks: Sequence[Text], family: Family) -> Text:

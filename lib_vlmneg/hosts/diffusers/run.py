@@ -64,7 +64,7 @@ def draw(
     if oracle or timelines:
         check_weight(settings)
     if oracle or timelines or (settings.enabled and settings.inside):
-        check_push(pipe, settings, request.guidance_scale)
+        check_push(pipe, settings, request.guidance_scale, request.batch)
     given = arguments(pipe, request, height, width, more or {})
     wanted, side = (settings.decode, side_of(settings, oracle)) if oracle else ("full", height)
     guide = Guide(
@@ -74,7 +74,7 @@ def draw(
         [request.negative_prompt] * request.batch,
         oracle,
         decoder := decoder_of(pipe, tiny, wanted, height, width, side),
-        room(pipe, family, request.max_sequence_length) if family and settings.enabled else None,
+        room(pipe, family, request.max_sequence_length, request.prompt) if family and settings.enabled else None,
         timelines,
         watch,
         vocabulary=vocabulary if oracle else None,
@@ -130,6 +130,6 @@ def _looks(
 
 
 def _pictures(drawn: Any) -> list[Image.Image]:
-    """The pictures of what a pipeline gave; of a video the first frame."""
-    images = getattr(drawn, "images", None)
-    return list(images) if images is not None else [frames[0] for frames in drawn.frames]
+    """The pictures of what a pipeline gave, under any of the names for them; of a video the middle frame."""
+    images = getattr(drawn, "images", getattr(drawn, "image", None))
+    return list(images) if images is not None else [frames[len(frames) // 2] for frames in drawn.frames]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import InputError
-from . import flux, padded, qwenimage, sd3, unet, zimage
+from . import flux, krea2, lumina, padded, pixart, qwenimage, sd3, unet, videos, zimage
 from .family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -22,7 +22,19 @@ FAMILIES: dict[str, Family] = {
     "Sana": padded.SANA,
     "AuraFlow": padded.AURA_FLOW,
     "CogView4": padded.COGVIEW4,
-    "Wan 2.1": padded.WAN,
+    "Wan 2.1 and 2.2": padded.WAN,
+    "Lumina 2": lumina.LUMINA2,
+    "PixArt-Sigma": pixart.PIXART_SIGMA,
+    "PixArt-Alpha": pixart.PIXART_ALPHA,
+    "PRX": pixart.PRX,
+    "Krea 2": krea2.KREA2,
+    "Cosmos 2": videos.COSMOS2,
+    "LTX": videos.LTX,
+    "Hunyuan-DiT": pixart.HUNYUAN_DIT,
+    "HunyuanVideo": videos.HUNYUAN_VIDEO,
+    "Lumina-Next": lumina.LUMINA_NEXT,
+    "LongCat-Image": flux.LONGCAT,
+    "Nucleus-Image": qwenimage.NUCLEUS_IMAGE,
 }
 
 

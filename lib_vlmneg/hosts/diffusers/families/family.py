@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from ....push.call import Row, Side
 
 N_P, P_N, P_THEN_N = "N P", "P N", "P, N"  # uncond (N) and cond (P) stacked in one call, or in two calls of a step
@@ -16,23 +18,27 @@ class Part:
     """An input of the denoiser that is made of the prompt: `path` in its call, `name` among what encode_prompt gives.
 
     What a mask has behind the tokens of the text, for those of the image, `grows` with them and stays the call's own.
+    `rows` is the dimension that has one entry for each row.
     """
 
     path: str
     name: str
     grows: bool = False
+    rows: int = 0
 
 
 @dataclass(frozen=True)
 class Reader:
     """The text encoder that decides how much is read: the name of its tokenizer, and what its template adds to a prompt.
 
-    `chunk` is what it reads at once where longer texts are read in chunks (CLIP); else the pipeline's max_sequence_length is.
+    `chunk` is what it reads at once where longer texts are read in chunks (CLIP); else the pipeline's max_sequence_length is,
+    or `length` where the pipeline takes none: a number, or a function of the pipeline and the prompt.
     """
 
     tokenizer: str = "tokenizer"
     chunk: int | None = None
     template: int = 0
+    length: int | Callable[[Any, str], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,16 @@ class Attention:
 @dataclass(frozen=True)
 class Family:
     """`outputs` names what encode_prompt returns, in order; a name that begins with "negative_" is the negative prompt's.
+    Where it is called once for each text encoder, `encoder` is the argument that says for which, and "_2" ends the names of the
+    second's. `together` says that it makes no text of the negative prompt without that of the prompt.
 
-    `beyond` is True where guidance is P + g (P - N), False where it is N + g (P - N); `linear` False where it rescales the
+    `beyond` is True where guidance is P + g (P - N), False where it is N + g (P - N); `above` is the scale above which there is
+    any; `linear` False where it rescales the
     result; `sign` is -1 where the pipeline turns the denoiser's sign. `shared` are inputs in which no dimension is of rows,
-    `lists` those that are a list with one for each row.
+    `lists` those that are a list with one for each row. `completed` puts into a call's inputs what follows from its texts.
+    `reaches` says what of a change of the denoiser's answer, of one row, reaches the scheduler, where not all of it does.
+    `unpacked` makes latents [B, C, h, w], with or without frames, of those that the scheduler has. `scale` gives the guidance
+    scale of a denoiser's call, where a pipeline has several. `single` says that it guides one picture at a time.
     `strengths` gives the name that attention.strengths knows it by, where something is pushed inside its attention.
     """
 
@@ -64,10 +76,18 @@ class Family:
     outputs: tuple[str, ...]
     reader: Reader = Reader()
     beyond: bool = False
+    above: float = 1.0
     linear: bool = True
     sign: float = 1.0
     shared: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
+    encoder: str = ""
+    together: bool = False
+    single: bool = False
+    completed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    reaches: Callable[[Any, Tensor], Tensor] | None = None
+    unpacked: Callable[[Any, Tensor, int, int], Tensor] | None = None
+    scale: Callable[[Any, Any, float], float] | None = None
     attention: Attention | None = None
     strengths: Callable[[Any], str] | None = None
 
@@ -78,7 +98,7 @@ class Family:
     def guides(self, pipe: Any, g: float) -> bool:
         """Whether the uncond is evaluated at this scale. A U-Net that is told the scale (LCM) has none."""
         config = getattr(getattr(pipe, "unet", None), "config", None)
-        return self.pull(g) > 0 and getattr(config, "time_cond_proj_dim", None) is None
+        return g > self.above and getattr(config, "time_cond_proj_dim", None) is None
 
     def is_linear(self, pipe: Any) -> bool:
         """Whether guidance is linear in the predictions, as the pipeline is called."""
