@@ -59,10 +59,11 @@ def words(first: tuple[str, ...] = (), side: str = "right", kind: type = PreTrai
     )
 
 
-def qwen3():
+def qwen3(layers: int = 2):
     from transformers import Qwen3Config, Qwen3Model
 
-    return Qwen3Model(Qwen3Config(vocab_size=len(words()), head_dim=16, **TINY)).eval()
+    config = Qwen3Config(vocab_size=len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
+    return Qwen3Model(config).eval()
 
 
 def qwen_vl():

@@ -103,7 +103,7 @@ def ltx():
 
 def hunyuanvideo():
     """HunyuanVideo: a Llama that is told to describe a video, and whose instruction is cut off, and CLIP's pooled text."""
-    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoPipeline, HunyuanVideoTransformer3DModel
+    from diffusers import HunyuanVideoPipeline, HunyuanVideoTransformer3DModel
     from diffusers.pipelines.hunyuan_video import pipeline_hunyuan_video
 
     torch.manual_seed(63)
@@ -123,21 +123,26 @@ def hunyuanvideo():
     )
     louder(transformer)
     amplify(transformer, 4, "norm1.linear", "norm1_context.linear", "norm.linear")
-    small = AutoencoderKLHunyuanVideo(
-        latent_channels=4,
-        block_out_channels=(8, 8, 8, 8),
-        layers_per_block=1,
-        norm_num_groups=4,
-        mid_block_add_attention=False,
-    )
     return quiet(
         HunyuanVideoPipeline(
             text_encoder=texts.llama(),
             tokenizer=texts.words(),
             transformer=transformer.eval(),
-            vae=small.eval(),
+            vae=hunyuan_vae(),
             scheduler=flow(),
             text_encoder_2=clip_model(projected=False),
             tokenizer_2=clip_tokenizer(),
         )
     )
+
+
+def hunyuan_vae():
+    from diffusers import AutoencoderKLHunyuanVideo
+
+    return AutoencoderKLHunyuanVideo(
+        latent_channels=4,
+        block_out_channels=(8, 8, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    ).eval()

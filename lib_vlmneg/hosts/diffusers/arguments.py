@@ -14,7 +14,7 @@ from ...guidance.cfg import without_push
 from ...guidance.safree import Filter
 from ...settings import Settings
 from .denoiser import denoiser
-from .families import steered
+from .families import family_of, steered
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,9 @@ def scale_of(pipe: Any) -> int:
 def size(pipe: Any, request: Request) -> tuple[int, int]:
     """Height and width in pixels, by default the model's own. Raises InputError."""
     scale, accepted = scale_of(pipe), inspect.signature(pipe.__call__).parameters
-    divisor = scale * (2 if hasattr(pipe, "transformer") and scale < DEEP else 1)
+    family = family_of(pipe)
+    patches = hasattr(pipe, "transformer") and scale < DEEP and not (family and family.patched > 1)
+    divisor = scale * (2 if patches else 1)
     own = getattr(pipe, "default_sample_size", None) or getattr(denoiser(pipe).config, "sample_size", None)
     found = []
     for name in ("height", "width"):

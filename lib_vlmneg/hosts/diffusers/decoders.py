@@ -18,14 +18,14 @@ from .families import family_of
 
 def decoder(pipe: Any, tiny: Any | None, wanted: str, height: int, width: int, input_side: int) -> Decoder:
     """The one that the settings want, for x0 as the scheduler has it; sizes are in pixels, `input_side` is the oracle's."""
-    latent_side = min(height, width) // scale_of(pipe)
+    latent_side = min(height, width) // _scale_of(pipe)
     chosen = choose(decoders(pipe, tiny), wanted, latent_side, input_side)
     return replace(chosen, run=lambda x0: chosen.run(_unpacked(pipe, x0, height, width)))
 
 
 def decoders(pipe: Any, tiny: Any | None) -> dict[str, Decoder]:
     """Full, small, linear and, with an AutoencoderTiny, tiny; all take latents [B, C, h, w] in the scheduler's scale."""
-    vae, scale = pipe.vae, scale_of(pipe)
+    vae, scale = pipe.vae, _scale_of(pipe)
     found = {
         "full": Decoder("full", scale, lambda x0: _decoded(vae, x0)),
         "small": Decoder("small", scale, lambda x0: _small(vae, x0)),
@@ -40,6 +40,12 @@ def decoders(pipe: Any, tiny: Any | None) -> dict[str, Decoder]:
         return fitted[0].run(x0)
 
     return found | {"linear": Decoder("linear", 1, approximate_colors)}
+
+
+def _scale_of(pipe: Any) -> int:
+    """Pixels to a side of the latents that the autoencoder has."""
+    family = family_of(pipe)
+    return scale_of(pipe) // (family.patched if family else 1)
 
 
 def _small(vae: Any, x0: Tensor) -> Tensor:

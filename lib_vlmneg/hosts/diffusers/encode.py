@@ -42,7 +42,7 @@ class Encoder:
             found = self._plain(*args, **kwargs)
             given = self._names.bind(*args, **kwargs).arguments
             given |= given.pop("kwargs", {})
-            self._given[given.get(self._family.encoder)] = given, dict(zip(self._family.outputs, found))
+            self._given[given.get(self._family.encoder)] = given, self._named(found)
             return found
 
         pipe.encode_prompt = encode_prompt
@@ -90,8 +90,12 @@ class Encoder:
         outputs = {}
         for number, (arguments, found) in enumerate(self._given.values()):
             made = self._plain(**arguments | self._wanted(prompt, prefix, found) | changed)
-            outputs |= {name + (f"_{number + 1}" if number else ""): value for name, value in zip(self._family.outputs, made)}
+            outputs |= {name + (f"_{number + 1}" if number else ""): value for name, value in self._named(made).items()}
         return text_of(outputs, self._family, prefix)
+
+    def _named(self, made: Any) -> dict[str, Any]:
+        """What encode_prompt gave, by name; a list is one thing, a text for each prompt."""
+        return dict(zip(self._family.outputs, made if isinstance(made, tuple) else (made,)))
 
     def _wanted(self, prompt: str, prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of encode_prompt for one text that are not the run's; `found` is what the run's own prompt came to."""
@@ -125,13 +129,13 @@ def room(pipe: Any, family: Family, length: int | None = None, prompt: str = "")
     most = None if reader.chunk else 1
     if chunk is None:
         longest = inspect.signature(pipe.__call__).parameters.get("max_sequence_length")
-        longest = length or (longest.default if longest else 0) or _length(pipe, reader, prompt)
-        if not longest:
+        known = [length or (longest.default if longest else None), _length(pipe, reader, prompt)]
+        if not any(known):
             return None
-        chunk = longest - len(tokenizer("").input_ids) - reader.template
+        chunk = min(filter(None, known)) - len(tokenizer("").input_ids) - reader.template
     return Room(lambda text: len(tokenizer(text, add_special_tokens=False).input_ids), chunk, most)
 
 
-def _length(pipe: Any, reader: Reader, prompt: str) -> int:
-    """What is read where the pipeline takes no max_sequence_length; 0 where that is not known."""
-    return reader.length(pipe, prompt) if callable(reader.length) else reader.length or 0
+def _length(pipe: Any, reader: Reader, prompt: str) -> int | None:
+    """What is read whatever the pipeline's max_sequence_length, where that is known."""
+    return reader.length(pipe, prompt) if callable(reader.length) else reader.length

@@ -121,13 +121,15 @@ def groups(inputs: Inputs, family: Family, wanted: Sequence[tuple[int, Text | No
 
 def text_of(outputs: Mapping[str, Any], family: Family, prefix: str) -> Text:
     """A row's text out of what encode_prompt gave for one prompt."""
-    found = {part: outputs.get(prefix + part.name) for part in family.parts}
-    return {part.path: None if value is None else first_row(value, part.rows) for part, value in found.items()}
+    return {part.path: _first_row(outputs.get(prefix + part.name), part) for part in family.parts}
 
 
-def first_row(value: Any, rows: int) -> Tensor:
-    """That of a list with one for each row, or of a tensor with `rows` as the dimension of the rows."""
-    return value[0] if isinstance(value, list) else value.select(rows, 0)
+def _first_row(value: Any, part: Part) -> Tensor | None:
+    """That of a list with one for each row, or of a tensor."""
+    if value is None:
+        return None
+    row = value[0] if isinstance(value, list) else value.select(part.rows, 0)
+    return torch.tensor(len(row), device=row.device) if part.length else row
 
 
 def joined_chunks(chunks: Sequence[Text], family: Family) -> Text:

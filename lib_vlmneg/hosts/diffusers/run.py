@@ -18,6 +18,7 @@ from ...guide import Guide, Watcher
 from ...oracles.base import Oracle
 from ...push.inside import Inside
 from ...push.joined import Joined
+from ...push.put_in import PutIn
 from ...push.separate import Separate
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary, find
@@ -83,12 +84,18 @@ def draw(
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     with ExitStack() as stack:
-        adapter = _adapter(pipe, family, guide, request, stack) if (family and settings.enabled) or request.safree else None
+        wanted = (family and (settings.enabled or _to_put_in(family, request))) or request.safree
+        adapter = _adapter(pipe, family, guide, request, stack) if wanted else None
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
         drawn = pipe(**given)
     guide.ended()
     guide.record.generation["seconds"] = round(time.perf_counter() - began, 3)
     return _pictures(drawn), guide.record
+
+
+def _to_put_in(family: Family, request: Request) -> bool:
+    """Whether there is a negative prompt that the pipeline does not take."""
+    return family.negative is not None and request.negative_prompt != family.negative
 
 
 def _adapter(pipe: Any, family: Family, guide: Guide, request: Request, stack: ExitStack) -> Adapter:
@@ -97,6 +104,8 @@ def _adapter(pipe: Any, family: Family, guide: Guide, request: Request, stack: E
     filtered = safree(pipe, family, request.prompt, request.steps, request.safree) if request.safree else None
     before = (lambda call: filtered(call, guide.clock.step(call.number))) if filtered else None
     encoder = Encoder(pipe, family, guide.record.negatives, request.max_sequence_length)
+    if _to_put_in(family, request):
+        before = PutIn(encoder, guide.record.negatives)
     stack.enter_context(encoder.recorded())
     if guide.settings.inside:
         with guide.guarded(0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import InputError
-from . import flux, krea2, lumina, padded, pixart, qwenimage, sd3, unet, videos, zimage
+from . import flux, flux2, hidream, kandinsky5, krea2, lumina, padded, pixart, qwenimage, sd3, unet, videos, zimage
 from .family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -35,6 +35,10 @@ FAMILIES: dict[str, Family] = {
     "Lumina-Next": lumina.LUMINA_NEXT,
     "LongCat-Image": flux.LONGCAT,
     "Nucleus-Image": qwenimage.NUCLEUS_IMAGE,
+    "HiDream": hidream.HIDREAM,
+    "Kandinsky 5": kandinsky5.KANDINSKY5,
+    "FLUX.2 Klein": flux2.KLEIN,
+    "ERNIE-Image": flux2.ERNIE_IMAGE,
 }
 
 

@@ -18,13 +18,14 @@ class Part:
     """An input of the denoiser that is made of the prompt: `path` in its call, `name` among what encode_prompt gives.
 
     What a mask has behind the tokens of the text, for those of the image, `grows` with them and stays the call's own.
-    `rows` is the dimension that has one entry for each row.
+    `rows` is the dimension that has one entry for each row. Of a `length` the input is how many tokens that name has.
     """
 
     path: str
     name: str
     grows: bool = False
     rows: int = 0
+    length: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Reader:
     """The text encoder that decides how much is read: the name of its tokenizer, and what its template adds to a prompt.
 
     `chunk` is what it reads at once where longer texts are read in chunks (CLIP); else the pipeline's max_sequence_length is,
-    or `length` where the pipeline takes none: a number, or a function of the pipeline and the prompt.
+    and `length` where the pipeline takes none, or reads less: a number, or a function of the pipeline and the prompt.
     """
 
     tokenizer: str = "tokenizer"
@@ -66,7 +67,10 @@ class Family:
     `lists` those that are a list with one for each row. `completed` puts into a call's inputs what follows from its texts.
     `reaches` says what of a change of the denoiser's answer, of one row, reaches the scheduler, where not all of it does.
     `unpacked` makes latents [B, C, h, w], with or without frames, of those that the scheduler has. `scale` gives the guidance
-    scale of a denoiser's call, where a pipeline has several. `single` says that it guides one picture at a time.
+    scale of a denoiser's call, where a pipeline has several. `single` says that it guides one picture at a time. `patched` is
+    the side of the patches that `unpacked` finds in the channels, in latent pixels of the autoencoder. `negative` is the
+    negative prompt that the pipeline always has, where it takes none: yours is put in its place. `distilled` says whether
+    the pipeline's model has no uncond, whatever the scale.
     `strengths` gives the name that attention.strengths knows it by, where something is pushed inside its attention.
     """
 
@@ -88,6 +92,9 @@ class Family:
     reaches: Callable[[Any, Tensor], Tensor] | None = None
     unpacked: Callable[[Any, Tensor, int, int], Tensor] | None = None
     scale: Callable[[Any, Any, float], float] | None = None
+    patched: int = 1
+    negative: str | None = None
+    distilled: Callable[[Any], bool] | None = None
     attention: Attention | None = None
     strengths: Callable[[Any], str] | None = None
 
@@ -96,9 +103,8 @@ class Family:
         return g if self.beyond else g - 1
 
     def guides(self, pipe: Any, g: float) -> bool:
-        """Whether the uncond is evaluated at this scale. A U-Net that is told the scale (LCM) has none."""
-        config = getattr(getattr(pipe, "unet", None), "config", None)
-        return g > self.above and getattr(config, "time_cond_proj_dim", None) is None
+        """Whether the uncond is evaluated at this scale."""
+        return g > self.above and not (self.distilled and self.distilled(pipe))
 
     def is_linear(self, pipe: Any) -> bool:
         """Whether guidance is linear in the predictions, as the pipeline is called."""

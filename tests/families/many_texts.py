@@ -1,0 +1,182 @@
+"""Tiny pipelines that are handed their text in a form of their own: HiDream, Kandinsky 5, FLUX.2 Klein, ERNIE-Image."""
+
+from __future__ import annotations
+
+import torch
+from pipelines import clip_model, clip_tokenizer, louder, t5_model, t5_tokenizer, vae
+
+from . import texts
+from .made import amplify, flow, quiet
+from .videos import hunyuan_vae
+
+
+def hidream():
+    """HiDream: two CLIPs' pooled texts, a T5, and a Llama of which each block reads another layer. Here 16 pixels are its size."""
+    from diffusers import HiDreamImagePipeline, HiDreamImageTransformer2DModel
+
+    torch.manual_seed(70)
+    transformer = HiDreamImageTransformer2DModel(
+        patch_size=2,
+        in_channels=4,
+        out_channels=4,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        caption_channels=[32, 32],
+        text_emb_dim=32,
+        num_routed_experts=2,
+        num_activated_experts=1,
+        axes_dims_rope=(8, 4, 4),
+        max_resolution=(8, 8),
+        llama_layers=[0, 1],
+        force_inference_output=True,
+    )
+    amplify(transformer, 6, "caption_projection")
+    for name, parameter in transformer.named_parameters():
+        if "adaLN_modulation" in name and name.endswith("bias"):
+            torch.nn.init.normal_(parameter)  # zeros, until it is trained
+        if "final_layer.linear" in name:
+            torch.nn.init.normal_(parameter, std=0.3)
+    tokenizer = texts.words()
+    tokenizer.eos_token = texts.END
+    pipe = HiDreamImagePipeline(
+        scheduler=flow(),
+        vae=vae(4),
+        text_encoder=clip_model(projected=True, longest=248),
+        tokenizer=clip_tokenizer(),
+        text_encoder_2=clip_model(projected=True, longest=248),
+        tokenizer_2=clip_tokenizer(),
+        text_encoder_3=t5_model(),
+        tokenizer_3=t5_tokenizer(),
+        text_encoder_4=texts.llama(2, causal=True),
+        tokenizer_4=tokenizer,
+        transformer=transformer.eval(),
+    )
+    pipe.default_sample_size = 8
+    return quiet(pipe)
+
+
+def kandinsky5_image():
+    from diffusers import Kandinsky5T2IPipeline
+
+    pipe = _kandinsky5(Kandinsky5T2IPipeline, vae(4))
+    pipe.resolutions, pipe.vae_scale_factor_spatial = [(16, 16)], 2
+    return pipe
+
+
+def kandinsky5_video():
+    from diffusers import Kandinsky5T2VPipeline
+
+    return _kandinsky5(Kandinsky5T2VPipeline, hunyuan_vae())
+
+
+def _kandinsky5(kind: type, small: torch.nn.Module):
+    """A Qwen2.5-VL without padding, whose instruction is cut off, and CLIP's pooled text; channels last."""
+    from diffusers import Kandinsky5Transformer3DModel
+
+    torch.manual_seed(71)
+    transformer = Kandinsky5Transformer3DModel(
+        in_visual_dim=4,
+        in_text_dim=32,
+        in_text_dim2=16,
+        time_dim=16,
+        out_visual_dim=4,
+        model_dim=32,
+        ff_dim=32,
+        num_text_blocks=1,
+        num_visual_blocks=2,
+        axes_dims=(4, 4, 8),
+    )
+    amplify(transformer, 4, "text_embeddings", "cross_attention.to_value", "cross_attention.out_layer")
+    for name, parameter in transformer.named_parameters():
+        if "modulation" in name and name.endswith("bias"):
+            torch.nn.init.normal_(parameter)  # zeros, until it is trained
+    pipe = kind(
+        transformer=transformer.eval(),
+        vae=small,
+        text_encoder=texts.qwen_vl(),
+        tokenizer=texts.Processor(texts.words()),
+        text_encoder_2=clip_model(projected=False),
+        tokenizer_2=clip_tokenizer(),
+        scheduler=flow(),
+    )
+    instruction, _, _ = pipe.prompt_template.partition("{}")
+    pipe.prompt_template_encode_start_idx = len(texts.words()(instruction).input_ids)
+    return quiet(pipe)
+
+
+def klein():
+    """FLUX.2 Klein, not distilled: a Qwen3 of which three layers are read. It takes no negative prompt: its own is empty."""
+    from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
+
+    torch.manual_seed(72)
+    transformer = Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=96,
+        timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    louder(transformer)
+    pipe = Flux2KleinPipeline(
+        scheduler=flow(),
+        vae=_normalised_vae(),
+        text_encoder=texts.qwen3(layers=27),
+        tokenizer=texts.words(),
+        transformer=transformer.eval(),
+        is_distilled=False,
+    )
+    return quiet(pipe)
+
+
+def ernie():
+    """ERNIE-Image: a list of texts without padding, latents in patches."""
+    from diffusers import ErnieImagePipeline, ErnieImageTransformer2DModel
+
+    torch.manual_seed(73)
+    transformer = ErnieImageTransformer2DModel(
+        hidden_size=32,
+        num_attention_heads=2,
+        num_layers=2,
+        ffn_hidden_size=32,
+        in_channels=16,
+        out_channels=16,
+        text_in_dim=32,
+        rope_axes_dim=(4, 4, 8),
+    )
+    amplify(transformer, 6, "text_proj")
+    for name, parameter in transformer.named_parameters():
+        if "adaLN_modulation" in name or "final_linear" in name:
+            torch.nn.init.normal_(parameter, std=0.3)  # zeros, until they are trained
+    return quiet(
+        ErnieImagePipeline(
+            transformer=transformer.eval(),
+            vae=_normalised_vae(),
+            text_encoder=texts.qwen3(),
+            tokenizer=texts.words(),
+            scheduler=flow(),
+        )
+    )
+
+
+def _normalised_vae():
+    """FLUX.2's, which has means and deviations for each channel of a 2x2 patch."""
+    from diffusers import AutoencoderKLFlux2
+
+    small = AutoencoderKLFlux2(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    )
+    small.bn.running_mean.copy_(torch.linspace(-0.1, 0.1, 16))
+    small.bn.running_var.copy_(torch.linspace(0.8, 1.2, 16))
+    return small.eval()
