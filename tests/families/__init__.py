@@ -5,7 +5,7 @@ from __future__ import annotations
 import pipelines
 import tiny_wan
 
-from . import cross_text, crossed, flux_like, joined, many_texts, single_stream, videos
+from . import cross_text, crossed, flux_like, joined, many_texts, qwen_like, single_stream, videos
 
 FAMILIES = {
     "sd": pipelines.sd,
@@ -42,7 +42,16 @@ FAMILIES = {
     "kandinsky5_video": many_texts.kandinsky5_video,
     "klein": many_texts.klein,
     "ernie": many_texts.ernie,
+    "qwenimage21": qwen_like.qwenimage21,
+    "hunyuanimage": qwen_like.hunyuanimage,
 }
 SIZES = dict.fromkeys(FAMILIES, (16, 16))  # (height, width) in pixels
-SIZES |= {"sana": (32, 32), "hunyuandit": (64, 64), "ltx": (64, 64), "hunyuanvideo": (32, 32), "kandinsky5_video": (32, 32)}
+SIZES |= {
+    "sana": (32, 32),
+    "hunyuandit": (64, 64),
+    "ltx": (64, 64),
+    "hunyuanvideo": (32, 32),
+    "kandinsky5_video": (32, 32),
+    "hunyuanimage": (32, 32),
+}
 SINGLE = ("prx",)  # diffusers itself guides one picture at a time

@@ -11,7 +11,7 @@ from .videos import hunyuan_vae
 
 
 def hidream():
-    """HiDream: two CLIPs' pooled texts, a T5, and a Llama of which each block reads another layer. Here 16 pixels are its size."""
+    """HiDream: two CLIPs' pooled texts, a T5, and a Llama of which each block reads another layer. 16 pixels are its size."""
     from diffusers import HiDreamImagePipeline, HiDreamImageTransformer2DModel
 
     torch.manual_seed(70)

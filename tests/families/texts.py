@@ -66,26 +66,33 @@ def qwen3(layers: int = 2):
     return Qwen3Model(config).eval()
 
 
-def qwen_vl():
+def qwen_vl(layers: int = 2):
     """Qwen2.5-VL, whose eyes are not used."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3]}
-    text = {"vocab_size": len(words()), "rope_parameters": rope, "bos_token_id": 1, "eos_token_id": 3, **TINY}
+    text = {
+        "vocab_size": len(words()),
+        "rope_parameters": rope,
+        "bos_token_id": 1,
+        "eos_token_id": 3,
+        **TINY,
+        "num_hidden_layers": layers,
+    }
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
     config = Qwen2_5_VLConfig(text_config=text, vision_config=vision | {"fullatt_block_indexes": [0]})
     return Qwen2_5_VLForConditionalGeneration(config).eval()
 
 
-def qwen3_vl():
-    """Qwen3-VL, whose eyes are not used."""
-    from transformers import Qwen3VLConfig, Qwen3VLModel
+def qwen3_vl(written: bool = False):
+    """Qwen3-VL, whose eyes are not used; `written`, with the head that writes."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLModel
 
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True, "rope_theta": 10000.0}
     text = {"vocab_size": len(words()), "head_dim": 16, "rope_parameters": rope, **TINY}
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
     config = Qwen3VLConfig(text_config=text, vision_config=vision | {"deepstack_visual_indexes": [0]})
-    return Qwen3VLModel(config).eval()
+    return (Qwen3VLForConditionalGeneration if written else Qwen3VLModel)(config).eval()
 
 
 def gemma2():
@@ -165,7 +172,8 @@ class Processor:
 
     def apply_chat_template(self, messages: Any, **kwargs: Any) -> Any:
         plain = [{**each, "content": _text(each["content"])} for each in messages]
-        return self.tokenizer.apply_chat_template(plain, **kwargs)
+        made = self.tokenizer.apply_chat_template(plain, **kwargs)
+        return [made] if kwargs.get("tokenize") else made
 
 
 def _text(content: Any) -> str:

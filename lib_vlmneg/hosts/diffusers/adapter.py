@@ -63,6 +63,8 @@ class Adapter:
         """A call of the denoiser, with the push in it."""
         nth, self._nth = self._nth, self._nth + 1
         control, self._control = self._control, None
+        if self._family.opened:
+            args, kwargs = (), self._family.opened(bound(module, args, kwargs))
         found = self._found(module, args, kwargs, nth)
         if found is None:
             return plain(*args, **kwargs)

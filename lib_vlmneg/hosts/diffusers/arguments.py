@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...guidance.safree import Filter
 from ...settings import Settings
 from .denoiser import denoiser
 from .families import family_of, steered
+from .families.family import Family
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,20 @@ def arguments(pipe: Any, request: Request, height: int, width: int, more: Mappin
             raise InputError(f"distilled_guidance: {name} has none; leave it out")
         found["guidance_scale"] = request.distilled_guidance
     return {key: value for key, value in found.items() if key in accepted} | dict(more)
+
+
+@contextmanager
+def guided(pipe: Any, family: Family | None, scale: float) -> Iterator[None]:
+    """While entered, what guides has that scale, where the pipeline itself is not told."""
+    found = family.guiders(pipe) if family and family.guiders else []
+    before = [guider.guidance_scale for guider in found]
+    try:
+        for guider in found:
+            guider.guidance_scale = scale
+        yield
+    finally:
+        for guider, own in zip(found, before):
+            guider.guidance_scale = own
 
 
 DEEP = 32  # pixels to a latent's side where an autoencoder leaves no patches to be made

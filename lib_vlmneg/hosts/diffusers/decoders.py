@@ -59,10 +59,10 @@ def _decoded(vae: Any, x0: Tensor) -> Tensor:
     with widened(vae) if getattr(vae.config, "force_upcast", False) else nullcontext():
         latents = (x0 * factor + offset).to(vae.device, vae.dtype)
         if not _has_frames(vae):
-            return vae.decode(latents, return_dict=False)[0]
+            return _opaque(vae.decode(latents, return_dict=False)[0])
         timed = getattr(vae.config, "timestep_conditioning", False)  # LTX: how much noise there still is
         more = {"temb": latents.new_zeros(len(latents))} if timed else {}
-        return _middle(vae.decode(latents.unsqueeze(2), **more, return_dict=False)[0])
+        return _opaque(_middle(vae.decode(latents.unsqueeze(2), **more, return_dict=False)[0]))
 
 
 def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,8 +81,14 @@ def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _has_frames(vae: Any) -> bool:
-    """Whether it is a video's (Wan's, Qwen-Image's), with a dimension for the frames: its convolutions go through them."""
-    return next((weight.ndim for weight in vae.decoder.parameters() if weight.ndim > 3), 4) == 5
+    """Whether it is a video's (Wan's, Qwen-Image's), with a dimension for the frames."""
+    return hasattr(vae.config, "temperal_downsample") or any(weight.ndim == 5 for weight in vae.decoder.parameters())
+
+
+def _opaque(pictures: Tensor) -> Tensor:
+    """On white, where they have an alpha (Qwen-Image 2.1)."""
+    colors, alpha = pictures[:, :3], (pictures[:, 3:4].clamp(-1, 1) + 1) / 2
+    return colors * alpha + (1 - alpha) if alpha.shape[1] else colors
 
 
 def _middle(frames: Tensor) -> Tensor:
@@ -114,7 +120,9 @@ def _fit_linear(vae: Any) -> Decoder:
     generator = torch.Generator().manual_seed(0)
     tiles = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
     picture = torch.nn.functional.interpolate(tiles, size=256, mode="nearest")
-    picture_in = picture.unsqueeze(2) if _has_frames(vae) else picture
+    alpha = picture.new_ones(1, getattr(vae.config, "in_channels", 3) - 3, 256, 256)
+    picture_in = torch.cat([picture, alpha], 1)
+    picture_in = picture_in.unsqueeze(2) if _has_frames(vae) else picture_in
     encoded = vae.encode(picture_in.to(vae.device, vae.dtype))
     own = next((getattr(encoded, name) for name in ("latents", "latent") if hasattr(encoded, name)), None)
     own = encoded.latent_dist.mode() if own is None else own

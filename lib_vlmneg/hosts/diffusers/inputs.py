@@ -78,26 +78,30 @@ def _stacked_rows(value: Tensor, rows: Sequence[int]) -> Tensor:
 
 def with_texts(inputs: Inputs, family: Family, texts: Mapping[int, Text]) -> Inputs:
     """The inputs with the texts of these rows in them; all rows must be of one shape, see `shape`."""
+    own = get(inputs, family.parts[0].path)
     for part in family.parts if texts else ():
-        inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, count_rows(inputs, family)))
+        inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, own))
     return family.completed(inputs) if texts and family.completed else inputs
 
 
-def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> Any:
+def _replaced(own: Any, part: Part, texts: Mapping[int, Text], embeds: Any) -> Any:
+    """Those of the rows in `texts` replaced; `embeds` are those that the call has itself."""
     if isinstance(own, list):
         return [texts[row][part.path].to(value) if row in texts else value for row, value in enumerate(own)]
     given = {row: text[part.path] for row, text in texts.items()}
     if any(value is None for value in given.values()):  # nothing is masked, in any row: see `shape`
         return None
     if own is None:
-        return torch.stack([given[row] for row in range(count)], part.rows)
+        return torch.stack([given[row] for row in range(len(given))], part.rows)
+    length = embeds.shape[1] if part.grows else None
     values = enumerate(own.unbind(part.rows))
-    return torch.stack([_fitted(given[row], value, part) if row in given else value for row, value in values], part.rows)
+    return torch.stack([_fitted(given[row], value, length) if row in given else value for row, value in values], part.rows)
 
 
-def _fitted(text: Tensor, own: Tensor, part: Part) -> Tensor:
+def _fitted(text: Tensor, own: Tensor, length: int | None) -> Tensor:
+    """As the own; behind so many tokens of its text are the image's, which stay."""
     text = text.to(own.device, own.dtype)
-    return torch.cat([text, own[len(text) :]]) if part.grows else text
+    return text if length is None else torch.cat([text, own[length:]])
 
 
 def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[Any, ...]:

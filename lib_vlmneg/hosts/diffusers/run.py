@@ -26,7 +26,7 @@ from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import Settings
 from .adapter import Adapter, hung
-from .arguments import Request, arguments, check_push, check_weight, size
+from .arguments import Request, arguments, check_push, check_weight, guided, size
 from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
 from .denoiser import between_steps
@@ -86,6 +86,7 @@ def draw(
     with ExitStack() as stack:
         wanted = (family and (settings.enabled or _to_put_in(family, request))) or request.safree
         adapter = _adapter(pipe, family, guide, request, stack) if wanted else None
+        stack.enter_context(guided(pipe, family, request.guidance_scale))
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
         drawn = pipe(**given)
     guide.ended()

@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import InputError
-from . import flux, flux2, hidream, kandinsky5, krea2, lumina, padded, pixart, qwenimage, sd3, unet, videos, zimage
+from . import (
+    flux,
+    flux2,
+    hidream,
+    hunyuanimage,
+    kandinsky5,
+    krea2,
+    lumina,
+    padded,
+    pixart,
+    qwenimage,
+    sd3,
+    unet,
+    videos,
+    zimage,
+)
 from .family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -39,6 +54,8 @@ FAMILIES: dict[str, Family] = {
     "Kandinsky 5": kandinsky5.KANDINSKY5,
     "FLUX.2 Klein": flux2.KLEIN,
     "ERNIE-Image": flux2.ERNIE_IMAGE,
+    "Qwen-Image 2.1": qwenimage.QWEN_IMAGE_21,
+    "HunyuanImage": hunyuanimage.HUNYUAN_IMAGE,
 }
 
 

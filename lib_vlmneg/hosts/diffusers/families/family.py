@@ -64,13 +64,15 @@ class Family:
     `beyond` is True where guidance is P + g (P - N), False where it is N + g (P - N); `above` is the scale above which there is
     any; `linear` False where it rescales the
     result; `sign` is -1 where the pipeline turns the denoiser's sign. `shared` are inputs in which no dimension is of rows,
-    `lists` those that are a list with one for each row. `completed` puts into a call's inputs what follows from its texts.
+    `lists` those that are a list with one for each row. `opened` changes the inputs of each call; `completed` puts
+    into them what follows from its texts; `answer` takes out of what the denoiser gives what has the same size for each text.
     `reaches` says what of a change of the denoiser's answer, of one row, reaches the scheduler, where not all of it does.
     `unpacked` makes latents [B, C, h, w], with or without frames, of those that the scheduler has. `scale` gives the guidance
     scale of a denoiser's call, where a pipeline has several. `single` says that it guides one picture at a time. `patched` is
     the side of the patches that `unpacked` finds in the channels, in latent pixels of the autoencoder. `negative` is the
     negative prompt that the pipeline always has, where it takes none: yours is put in its place. `distilled` says whether
-    the pipeline's model has no uncond, whatever the scale.
+    the pipeline's model has no uncond, whatever the scale; `guiders` gives what guides, where the pipeline is not told the
+    scale.
     `strengths` gives the name that attention.strengths knows it by, where something is pushed inside its attention.
     """
 
@@ -88,13 +90,16 @@ class Family:
     encoder: str = ""
     together: bool = False
     single: bool = False
+    opened: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     completed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    answer: Callable[[dict[str, Any], Tensor], Tensor] | None = None
     reaches: Callable[[Any, Tensor], Tensor] | None = None
     unpacked: Callable[[Any, Tensor, int, int], Tensor] | None = None
     scale: Callable[[Any, Any, float], float] | None = None
     patched: int = 1
     negative: str | None = None
     distilled: Callable[[Any], bool] | None = None
+    guiders: Callable[[Any], list[Any]] | None = None
     attention: Attention | None = None
     strengths: Callable[[Any], str] | None = None
 
