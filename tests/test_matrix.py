@@ -110,7 +110,7 @@ def test_a_picture_of_a_batch_is_what_it_is_alone(name, push):
     if push in PUSHES[2:] and not pushed_inside(name):
         return
     if name in families.SINGLE:
-        with pytest.raises(InputError, match=r"^batch: \w+ guides one picture at a time; give 1$"):
+        with pytest.raises(InputError, match=r"^batch: \w+ is steered for one picture at a time; give 1$"):
             drawn(name, push, [DOG, TWO], batch=2)
         return
     alone, both = pixels(name, push, [DOG]), pixels(name, push, [DOG, TWO], batch=2)

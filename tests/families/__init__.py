@@ -40,18 +40,14 @@ FAMILIES = {
     "hidream": many_texts.hidream,
     "kandinsky5_image": many_texts.kandinsky5_image,
     "kandinsky5_video": many_texts.kandinsky5_video,
-    "klein": many_texts.klein,
-    "ernie": many_texts.ernie,
+    "klein": flux_like.klein,
+    "ernie": flux_like.ernie,
     "qwenimage21": qwen_like.qwenimage21,
     "hunyuanimage": qwen_like.hunyuanimage,
+    "bria_fibo": many_texts.bria_fibo,
+    "hunyuanvideo15": qwen_like.hunyuanvideo15,
 }
 SIZES = dict.fromkeys(FAMILIES, (16, 16))  # (height, width) in pixels
-SIZES |= {
-    "sana": (32, 32),
-    "hunyuandit": (64, 64),
-    "ltx": (64, 64),
-    "hunyuanvideo": (32, 32),
-    "kandinsky5_video": (32, 32),
-    "hunyuanimage": (32, 32),
-}
-SINGLE = ("prx",)  # diffusers itself guides one picture at a time
+SIZES |= dict.fromkeys(("sana", "hunyuanvideo", "kandinsky5_video", "hunyuanimage", "bria_fibo"), (32, 32))
+SIZES |= dict.fromkeys(("hunyuandit", "ltx", "hunyuanvideo15"), (64, 64))
+SINGLE = ("prx", "hunyuanvideo15")  # diffusers itself draws one picture at a time

@@ -1,6 +1,8 @@
-"""Tiny pipelines that are handed their text in a form of their own: HiDream, Kandinsky 5, FLUX.2 Klein, ERNIE-Image."""
+"""Tiny pipelines that are handed their text in a form of their own: HiDream, Kandinsky 5, Bria Fibo."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from pipelines import clip_model, clip_tokenizer, louder, t5_model, t5_tokenizer, vae
@@ -60,7 +62,7 @@ def hidream():
 def kandinsky5_image():
     from diffusers import Kandinsky5T2IPipeline
 
-    pipe = _kandinsky5(Kandinsky5T2IPipeline, vae(4))
+    pipe = _kandinsky5(Kandinsky5T2IPipeline, lambda: vae(4))
     pipe.resolutions, pipe.vae_scale_factor_spatial = [(16, 16)], 2
     return pipe
 
@@ -68,10 +70,10 @@ def kandinsky5_image():
 def kandinsky5_video():
     from diffusers import Kandinsky5T2VPipeline
 
-    return _kandinsky5(Kandinsky5T2VPipeline, hunyuan_vae())
+    return _kandinsky5(Kandinsky5T2VPipeline, hunyuan_vae)
 
 
-def _kandinsky5(kind: type, small: torch.nn.Module):
+def _kandinsky5(kind: type, autoencoder: Callable[[], torch.nn.Module]):
     """A Qwen2.5-VL without padding, whose instruction is cut off, and CLIP's pooled text; channels last."""
     from diffusers import Kandinsky5Transformer3DModel
 
@@ -94,7 +96,7 @@ def _kandinsky5(kind: type, small: torch.nn.Module):
             torch.nn.init.normal_(parameter)  # zeros, until it is trained
     pipe = kind(
         transformer=transformer.eval(),
-        vae=small,
+        vae=autoencoder(),
         text_encoder=texts.qwen_vl(),
         tokenizer=texts.Processor(texts.words()),
         text_encoder_2=clip_model(projected=False),
@@ -106,77 +108,29 @@ def _kandinsky5(kind: type, small: torch.nn.Module):
     return quiet(pipe)
 
 
-def klein():
-    """FLUX.2 Klein, not distilled: a Qwen3 of which three layers are read. It takes no negative prompt: its own is empty."""
-    from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
+def bria_fibo():
+    """Bria Fibo: a text of which each block reads another layer, padded to the longer of prompt and negative prompt."""
+    from diffusers import AutoencoderKLWan, BriaFiboPipeline, BriaFiboTransformer2DModel
 
-    torch.manual_seed(72)
-    transformer = Flux2Transformer2DModel(
+    torch.manual_seed(74)
+    transformer = BriaFiboTransformer2DModel(
         in_channels=16,
         num_layers=1,
         num_single_layers=1,
         attention_head_dim=16,
         num_attention_heads=2,
-        joint_attention_dim=96,
-        timestep_guidance_channels=16,
-        axes_dims_rope=(4, 4, 4, 4),
-        guidance_embeds=False,
+        joint_attention_dim=64,
+        axes_dims_rope=[4, 4, 8],
+        text_encoder_dim=32,
     )
     louder(transformer)
-    pipe = Flux2KleinPipeline(
-        scheduler=flow(),
-        vae=_normalised_vae(),
-        text_encoder=texts.qwen3(layers=27),
-        tokenizer=texts.words(),
+    amplify(transformer, 4, "norm1.linear", "norm1_context.linear", "norm.linear")
+    pipe = BriaFiboPipeline(
         transformer=transformer.eval(),
-        is_distilled=False,
+        scheduler=flow(shift=1.0, use_dynamic_shifting=True),
+        vae=AutoencoderKLWan(base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1).eval(),
+        text_encoder=texts.llama(2, vocabulary=128_001),  # the last one is an empty text
+        tokenizer=texts.words(),
     )
+    pipe.vae_scale_factor = 8
     return quiet(pipe)
-
-
-def ernie():
-    """ERNIE-Image: a list of texts without padding, latents in patches."""
-    from diffusers import ErnieImagePipeline, ErnieImageTransformer2DModel
-
-    torch.manual_seed(73)
-    transformer = ErnieImageTransformer2DModel(
-        hidden_size=32,
-        num_attention_heads=2,
-        num_layers=2,
-        ffn_hidden_size=32,
-        in_channels=16,
-        out_channels=16,
-        text_in_dim=32,
-        rope_axes_dim=(4, 4, 8),
-    )
-    amplify(transformer, 6, "text_proj")
-    for name, parameter in transformer.named_parameters():
-        if "adaLN_modulation" in name or "final_linear" in name:
-            torch.nn.init.normal_(parameter, std=0.3)  # zeros, until they are trained
-    return quiet(
-        ErnieImagePipeline(
-            transformer=transformer.eval(),
-            vae=_normalised_vae(),
-            text_encoder=texts.qwen3(),
-            tokenizer=texts.words(),
-            scheduler=flow(),
-        )
-    )
-
-
-def _normalised_vae():
-    """FLUX.2's, which has means and deviations for each channel of a 2x2 patch."""
-    from diffusers import AutoencoderKLFlux2
-
-    small = AutoencoderKLFlux2(
-        block_out_channels=(8, 8),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        layers_per_block=1,
-        latent_channels=4,
-        norm_num_groups=4,
-        mid_block_add_attention=False,
-    )
-    small.bn.running_mean.copy_(torch.linspace(-0.1, 0.1, 16))
-    small.bn.running_var.copy_(torch.linspace(0.8, 1.2, 16))
-    return small.eval()

@@ -1,4 +1,4 @@
-"""Tiny pipelines whose text a Qwen-VL reads, in forms of their own: Qwen-Image 2.1, HunyuanImage."""
+"""Tiny pipelines whose text a Qwen-VL reads, in forms of their own: Qwen-Image 2.1, HunyuanImage, HunyuanVideo 1.5."""
 
 from __future__ import annotations
 
@@ -94,4 +94,45 @@ def hunyuanimage():
         guider=AdaptiveProjectedMixGuidance(adaptive_projected_guidance_start_step=1),
     )
     pipe.tokenizer_max_length = 64
+    return quiet(pipe)
+
+
+def hunyuanvideo15():
+    """HunyuanVideo 1.5: HunyuanImage's texts, and no picture to begin with."""
+    from diffusers import AutoencoderKLHunyuanVideo15, HunyuanVideo15Pipeline, HunyuanVideo15Transformer3DModel
+    from diffusers.guiders import ClassifierFreeGuidance
+
+    torch.manual_seed(82)
+    transformer = HunyuanVideo15Transformer3DModel(
+        in_channels=9,
+        out_channels=4,
+        num_attention_heads=2,
+        attention_head_dim=16,
+        num_layers=2,
+        num_refiner_layers=1,
+        text_embed_dim=32,
+        text_embed_2_dim=32,
+        image_embed_dim=8,
+        rope_axes_dim=(4, 4, 8),
+        task_type="t2v",
+    )
+    louder(transformer)
+    amplify(transformer, 4, "norm1.linear", "norm1_context.linear")
+    small = AutoencoderKLHunyuanVideo15(
+        latent_channels=4, block_out_channels=(32,) * 5, layers_per_block=1, spatial_compression_ratio=16
+    )
+    tokenizer = texts.words()
+    pipe = HunyuanVideo15Pipeline(
+        text_encoder=texts.qwen_vl(layers=4).model.language_model,
+        tokenizer=tokenizer,
+        transformer=transformer.eval(),
+        vae=small.eval(),
+        scheduler=flow(),
+        text_encoder_2=t5_model(),
+        tokenizer_2=t5_tokenizer(),
+        guider=ClassifierFreeGuidance(),
+    )
+    instruction = tokenizer.apply_chat_template([{"role": "system", "content": pipe.system_message}], tokenize=False)
+    pipe.prompt_template_encode_start_idx = len(tokenizer(instruction).input_ids)
+    pipe.tokenizer_max_length, pipe.tokenizer_2_max_length, pipe.vision_num_semantic_tokens = 64, 16, 4
     return quiet(pipe)

@@ -146,10 +146,10 @@ def bert():
     return BertModel(config, add_pooling_layer=False).eval()
 
 
-def llama(layers: int = 3, causal: bool = False):
+def llama(layers: int = 3, causal: bool = False, vocabulary: int | None = None):
     from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
 
-    config = LlamaConfig(vocab_size=len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
+    config = LlamaConfig(vocab_size=vocabulary or len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
     return (LlamaForCausalLM if causal else LlamaModel)(config).eval()
 
 

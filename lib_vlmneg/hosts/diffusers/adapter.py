@@ -63,8 +63,8 @@ class Adapter:
         """A call of the denoiser, with the push in it."""
         nth, self._nth = self._nth, self._nth + 1
         control, self._control = self._control, None
-        if self._family.opened:
-            args, kwargs = (), self._family.opened(bound(module, args, kwargs))
+        if self._family.opened or self._family.completed:
+            args, kwargs, plain = (), self._opened(bound(module, args, kwargs)), self._completing(plain)
         found = self._found(module, args, kwargs, nth)
         if found is None:
             return plain(*args, **kwargs)
@@ -100,6 +100,14 @@ class Adapter:
         self._push.withdraw(self._step)
         self._before = None
         return None
+
+    def _opened(self, inputs: Inputs) -> Inputs:
+        return self._family.opened(inputs) if self._family.opened else inputs
+
+    def _completing(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """The denoiser, given what follows from the texts that it is to read."""
+        completed = self._family.completed
+        return (lambda **inputs: plain(**completed(inputs))) if completed else plain
 
     def _pull(self, module: nn.Module) -> float | None:
         """How far guidance goes away from what this denoiser predicts for the uncond."""

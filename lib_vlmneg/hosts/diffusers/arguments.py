@@ -52,7 +52,7 @@ def check_push(pipe: Any, settings: Settings, g: float, batch: int = 1) -> None:
     if settings.push == "cfg" and not family.guides(pipe, g):
         raise InputError(f"push: {name} evaluates no negative prompt with this model; choose separate, vsf, nag or nasa")
     if family.single and batch > 1:
-        raise InputError(f"batch: {name} guides one picture at a time; give 1")
+        raise InputError(f"batch: {name} is steered for one picture at a time; give 1")
     if settings.inside and family.attention is None:
         raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
 
@@ -103,9 +103,6 @@ def guided(pipe: Any, family: Family | None, scale: float) -> Iterator[None]:
             guider.guidance_scale = own
 
 
-DEEP = 32  # pixels to a latent's side where an autoencoder leaves no patches to be made
-
-
 def scale_of(pipe: Any) -> int:
     """Pixels to a latent's side."""
     names = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
@@ -116,14 +113,13 @@ def size(pipe: Any, request: Request) -> tuple[int, int]:
     """Height and width in pixels, by default the model's own. Raises InputError."""
     scale, accepted = scale_of(pipe), inspect.signature(pipe.__call__).parameters
     family = family_of(pipe)
-    patches = hasattr(pipe, "transformer") and scale < DEEP and not (family and family.patched > 1)
-    divisor = scale * (2 if patches else 1)
+    divisor = scale * (family.grid if family else 2 if hasattr(pipe, "transformer") else 1)
     own = getattr(pipe, "default_sample_size", None) or getattr(denoiser(pipe).config, "sample_size", None)
     found = []
     for name in ("height", "width"):
         value = getattr(request, name)
         if value is None:
-            value = own * scale if isinstance(own, int) else accepted[name].default or 1024
+            value = own * scale if isinstance(own, int) else accepted[name].default or getattr(pipe, "target_size", 1024)
         if value < divisor or value % divisor:
             raise InputError(
                 f"{name}: {value} is not a positive multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"

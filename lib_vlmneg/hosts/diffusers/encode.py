@@ -95,7 +95,8 @@ class Encoder:
 
     def _named(self, made: Any) -> dict[str, Any]:
         """What encode_prompt gave, by name; a list is one thing, a text for each prompt."""
-        return dict(zip(self._family.outputs, made if isinstance(made, tuple) else (made,)))
+        outputs = dict(zip(self._family.outputs, made if isinstance(made, tuple) else (made,)))
+        return self._family.named(self._pipe, outputs) if self._family.named else outputs
 
     def _wanted(self, prompt: str, prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of encode_prompt for one text that are not the run's; `found` is what the run's own prompt came to."""
@@ -107,7 +108,8 @@ class Encoder:
             wanted |= {name: _first(value, rows.get(name, 0)) for name, value in own.items()}
         zeros = not prompt and getattr(self._pipe.config, "force_zeros_for_empty_prompt", False)
         wanted |= {"prompt": [""], f"{prefix}prompt": None if zeros else [prompt]}
-        wanted |= {"do_classifier_free_guidance": True, "num_images_per_prompt": 1, "num_videos_per_prompt": 1, "batch_size": 1}
+        wanted |= dict.fromkeys(("num_images_per_prompt", "num_videos_per_prompt", "batch_size"), 1)
+        wanted |= {"do_classifier_free_guidance": True, "guidance_scale": 2.0}
         return {name: value for name, value in wanted.items() if name in accepted}
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .families.family import Family, Part
+from .families.family import Family, Inputs, Part
 
-Inputs = dict[str, Any]  # by the names of the denoiser's forward
 Text = Mapping[str, Tensor | None]  # by path: a row's slice of each input that is made of the prompt
 
 
@@ -81,7 +80,7 @@ def with_texts(inputs: Inputs, family: Family, texts: Mapping[int, Text]) -> Inp
     own = get(inputs, family.parts[0].path)
     for part in family.parts if texts else ():
         inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, own))
-    return family.completed(inputs) if texts and family.completed else inputs
+    return inputs
 
 
 def _replaced(own: Any, part: Part, texts: Mapping[int, Text], embeds: Any) -> Any:

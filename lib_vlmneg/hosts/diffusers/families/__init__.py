@@ -6,6 +6,7 @@ from typing import Any
 
 from ....errors import InputError
 from . import (
+    bria_fibo,
     flux,
     flux2,
     hidream,
@@ -56,6 +57,8 @@ FAMILIES: dict[str, Family] = {
     "ERNIE-Image": flux2.ERNIE_IMAGE,
     "Qwen-Image 2.1": qwenimage.QWEN_IMAGE_21,
     "HunyuanImage": hunyuanimage.HUNYUAN_IMAGE,
+    "HunyuanVideo 1.5": hunyuanimage.HUNYUAN_VIDEO_15,
+    "Bria Fibo": bria_fibo.BRIA_FIBO,
 }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ....push.call import Row, Side
 
+Inputs = dict[str, Any]  # of a call of the denoiser, by the names of its forward
 N_P, P_N, P_THEN_N = "N P", "P N", "P, N"  # uncond (N) and cond (P) stacked in one call, or in two calls of a step
 
 
@@ -58,22 +59,9 @@ class Attention:
 @dataclass(frozen=True)
 class Family:
     """`outputs` names what encode_prompt returns, in order; a name that begins with "negative_" is the negative prompt's.
-    Where it is called once for each text encoder, `encoder` is the argument that says for which, and "_2" ends the names of the
-    second's. `together` says that it makes no text of the negative prompt without that of the prompt.
 
-    `beyond` is True where guidance is P + g (P - N), False where it is N + g (P - N); `above` is the scale above which there is
-    any; `linear` False where it rescales the
-    result; `sign` is -1 where the pipeline turns the denoiser's sign. `shared` are inputs in which no dimension is of rows,
-    `lists` those that are a list with one for each row. `opened` changes the inputs of each call; `completed` puts
-    into them what follows from its texts; `answer` takes out of what the denoiser gives what has the same size for each text.
-    `reaches` says what of a change of the denoiser's answer, of one row, reaches the scheduler, where not all of it does.
-    `unpacked` makes latents [B, C, h, w], with or without frames, of those that the scheduler has. `scale` gives the guidance
-    scale of a denoiser's call, where a pipeline has several. `single` says that it guides one picture at a time. `patched` is
-    the side of the patches that `unpacked` finds in the channels, in latent pixels of the autoencoder. `negative` is the
-    negative prompt that the pipeline always has, where it takes none: yours is put in its place. `distilled` says whether
-    the pipeline's model has no uncond, whatever the scale; `guiders` gives what guides, where the pipeline is not told the
-    scale.
-    `strengths` gives the name that attention.strengths knows it by, where something is pushed inside its attention.
+    `shared` are inputs in which no dimension is of rows, `lists` those that are a list with one for each row. `strengths` gives
+    the name that attention.strengths knows it by, where something is pushed inside its attention.
     """
 
     pipelines: tuple[str, ...]
@@ -81,27 +69,37 @@ class Family:
     parts: tuple[Part, ...]
     outputs: tuple[str, ...]
     reader: Reader = Reader()
-    beyond: bool = False
-    above: float = 1.0
-    linear: bool = True
-    sign: float = 1.0
     shared: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
-    encoder: str = ""
-    together: bool = False
-    single: bool = False
-    opened: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    completed: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    answer: Callable[[dict[str, Any], Tensor], Tensor] | None = None
-    reaches: Callable[[Any, Tensor], Tensor] | None = None
-    unpacked: Callable[[Any, Tensor, int, int], Tensor] | None = None
-    scale: Callable[[Any, Any, float], float] | None = None
-    patched: int = 1
-    negative: str | None = None
-    distilled: Callable[[Any], bool] | None = None
-    guiders: Callable[[Any], list[Any]] | None = None
     attention: Attention | None = None
     strengths: Callable[[Any], str] | None = None
+
+    # Guidance
+    beyond: bool = False  # True where it is P + g (P - N), False where it is N + g (P - N)
+    above: float = 1.0  # the scale above which there is any
+    linear: bool = True  # False where the result is rescaled
+    sign: float = 1.0  # -1 where the pipeline turns the denoiser's sign
+    scale: Callable[[Any, Any, float], float] | None = None  # of a call of that denoiser, where a pipeline has several
+    guiders: Callable[[Any], list[Any]] | None = None  # what has the scale, where the pipeline is not told it
+    distilled: Callable[[Any], bool] | None = None  # whether its model has no uncond, whatever the scale
+    negative: str | None = None  # what it always has, where it takes no negative prompt: yours is put in its place
+    single: bool = False  # whether diffusers itself draws or guides one picture at a time
+
+    # What encode_prompt does
+    encoder: str = ""  # the argument that says for which text encoder; names of the second's outputs end in "_2"
+    together: bool = False  # whether it makes no text of the negative prompt without that of the prompt
+    named: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None  # changes its outputs
+
+    # A call of the denoiser
+    opened: Callable[[Inputs], Inputs] | None = None  # changes its inputs before anything is looked for in them
+    completed: Callable[[Inputs], Inputs] | None = None  # puts what follows from the texts into them, at last
+    answer: Callable[[Inputs, Tensor], Tensor] | None = None  # takes out of its answer what is as large for each text
+    reaches: Callable[[Any, Tensor], Tensor] | None = None  # what of a change of a row's answer reaches the scheduler
+
+    # Latents
+    unpacked: Callable[[Any, Tensor, int, int], Tensor] | None = None  # [B, C, h, w] of the scheduler's, or with frames
+    patched: int = 1  # the side of the patches that `unpacked` finds in the channels
+    grid: int = 2  # the sides of a picture are multiples of so many of the pipeline's latent pixels
 
     def pull(self, g: float) -> float:
         """How far guidance at this scale goes away from the uncond's prediction."""

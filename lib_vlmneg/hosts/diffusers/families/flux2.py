@@ -41,4 +41,5 @@ ERNIE_IMAGE = Family(
     reader=Reader(length=lambda pipe, prompt: pipe.tokenizer.model_max_length),
     unpacked=lambda pipe, x0, height, width: _of_patches(pipe, x0),
     patched=2,
+    grid=1,
 )

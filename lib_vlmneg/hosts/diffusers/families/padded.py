@@ -16,6 +16,7 @@ SANA = Family(
     order=N_P,
     parts=(TEXT, Part("encoder_attention_mask", "prompt_attention_mask")),
     outputs=MASKED,
+    grid=1,
 )
 AURA_FLOW = Family(pipelines=("AuraFlowPipeline",), order=N_P, parts=(TEXT,), outputs=MASKED)
 COGVIEW4 = Family(pipelines=("CogView4Pipeline",), order=P_THEN_N, parts=(TEXT,), outputs=BOTH)

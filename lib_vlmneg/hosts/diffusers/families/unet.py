@@ -29,6 +29,7 @@ STABLE_DIFFUSION = Family(
     outputs=BOTH,
     reader=CLIP,
     distilled=_distilled,
+    grid=1,
     attention=Attention(clip=True),
     strengths=_strengths,
 )
@@ -39,6 +40,7 @@ SDXL = Family(
     outputs=FOUR,
     reader=CLIP,
     distilled=_distilled,
+    grid=1,
     attention=Attention(clip=True),
     strengths=_strengths,
 )
@@ -48,6 +50,7 @@ KOLORS = Family(
     parts=(TEXT, POOLED),
     outputs=FOUR,
     distilled=_distilled,
+    grid=1,
     attention=Attention(t5=True),
     strengths=_strengths,
 )

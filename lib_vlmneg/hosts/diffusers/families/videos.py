@@ -44,6 +44,7 @@ LTX = Family(
     outputs=MASKED,
     shared=("rope_interpolation_scale",),
     unpacked=_unpacked,
+    grid=1,
 )
 HUNYUAN_VIDEO = Family(
     pipelines=("HunyuanVideoPipeline",),
