@@ -165,6 +165,9 @@ def nucleus():
     )
     louder(transformer)
     amplify(transformer, 3, "proj_out")
+    for name, parameter in transformer.named_parameters():
+        if "experts" in name and "shared" not in name:
+            torch.nn.init.normal_(parameter, std=0.2)  # whatever was in memory, until they are loaded
     pipe = NucleusMoEImagePipeline(
         transformer=transformer.eval(),
         scheduler=flow(),

@@ -84,8 +84,8 @@ def draw(
     guide.record.generation = asdict(request) | {"height": height, "width": width, "dtype": dtype, "version": __version__}
     began = time.perf_counter()
     with ExitStack() as stack:
-        wanted = (family and (settings.enabled or _to_put_in(family, request))) or request.safree
-        adapter = _adapter(pipe, family, guide, request, stack) if wanted else None
+        hangs = (family and (settings.enabled or _to_put_in(family, request))) or request.safree
+        adapter = _adapter(pipe, family, guide, request, stack) if hangs else None
         stack.enter_context(guided(pipe, family, request.guidance_scale))
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
         drawn = pipe(**given)
