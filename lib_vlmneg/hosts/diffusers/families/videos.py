@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .family import N_P, P_THEN_N, Family, Part
+from .family import N_P, P_THEN_N, Attention, Family, Part
 from .padded import BOTH, MASKED, TEXT
 
 MASK = Part("encoder_attention_mask", "prompt_attention_mask")
@@ -26,6 +26,8 @@ COSMOS2 = Family(
     beyond=True,
     shared=("padding_mask",),
     reaches=_preconditioned,
+    attention=Attention(t5=True),
+    strengths=lambda pipe: "cosmos",
 )
 
 
@@ -45,6 +47,8 @@ LTX = Family(
     shared=("rope_interpolation_scale",),
     unpacked=_unpacked,
     grid=1,
+    attention=Attention(t5=True),
+    strengths=lambda pipe: "ltx",
 )
 HUNYUAN_VIDEO = Family(
     pipelines=("HunyuanVideoPipeline",),
