@@ -130,7 +130,7 @@ def louder(denoiser: torch.nn.Module, gain: float = 8.0) -> None:
             parameter.data *= gain
 
 
-def clip_model(projected: bool):
+def clip_model(projected: bool, longest: int = 77):
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     tokenizer = clip_tokenizer()
@@ -141,6 +141,7 @@ def clip_model(projected: bool):
         num_hidden_layers=3,
         num_attention_heads=2,
         projection_dim=16,
+        max_position_embeddings=longest,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

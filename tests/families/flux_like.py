@@ -103,17 +103,93 @@ def qwenimage():
             scheduler=flow(
                 shift=1.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=0.9, max_image_seq_len=8192, shift_terminal=0.02
             ),
-            vae=_frames_vae(),
+            vae=frames_vae(),
             text_encoder=texts.qwen_vl(),
             tokenizer=texts.words(),
         )
     )
 
 
-def _frames_vae():
+def frames_vae():
     from diffusers import AutoencoderKLQwenImage
 
     vae = AutoencoderKLQwenImage(base_dim=4, z_dim=16, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False])
     for half in (vae.encoder, vae.decoder):
         half.mid_block.attentions = torch.nn.ModuleList([None])  # over large latents it is most of a run
     return vae.eval()
+
+
+def klein():
+    """FLUX.2 Klein, not distilled: a Qwen3 of which three layers are read. It takes no negative prompt: its own is empty."""
+    from diffusers import Flux2KleinPipeline, Flux2Transformer2DModel
+
+    torch.manual_seed(72)
+    transformer = Flux2Transformer2DModel(
+        in_channels=16,
+        num_layers=1,
+        num_single_layers=1,
+        attention_head_dim=16,
+        num_attention_heads=2,
+        joint_attention_dim=96,
+        timestep_guidance_channels=16,
+        axes_dims_rope=(4, 4, 4, 4),
+        guidance_embeds=False,
+    )
+    louder(transformer)
+    pipe = Flux2KleinPipeline(
+        scheduler=flow(),
+        vae=_normalised_vae(),
+        text_encoder=texts.qwen3(layers=27),
+        tokenizer=texts.words(),
+        transformer=transformer.eval(),
+        is_distilled=False,
+    )
+    return quiet(pipe)
+
+
+def ernie():
+    """ERNIE-Image: a list of texts without padding, latents in patches."""
+    from diffusers import ErnieImagePipeline, ErnieImageTransformer2DModel
+
+    torch.manual_seed(73)
+    transformer = ErnieImageTransformer2DModel(
+        hidden_size=32,
+        num_attention_heads=2,
+        num_layers=2,
+        ffn_hidden_size=32,
+        in_channels=16,
+        out_channels=16,
+        text_in_dim=32,
+        rope_axes_dim=(4, 4, 8),
+    )
+    amplify(transformer, 6, "text_proj")
+    for name, parameter in transformer.named_parameters():
+        if "adaLN_modulation" in name or "final_linear" in name:
+            torch.nn.init.normal_(parameter, std=0.3)  # zeros, until they are trained
+    return quiet(
+        ErnieImagePipeline(
+            transformer=transformer.eval(),
+            vae=_normalised_vae(),
+            text_encoder=texts.qwen3(),
+            tokenizer=texts.words(),
+            scheduler=flow(),
+        )
+    )
+
+
+def _normalised_vae():
+    """FLUX.2's, which has means and deviations for each channel of a 2x2 patch."""
+    from diffusers import AutoencoderKLFlux2
+
+    small = AutoencoderKLFlux2(
+        block_out_channels=(8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=4,
+        mid_block_add_attention=False,
+    )
+    small.bn.running_mean.copy_(torch.linspace(-0.1, 0.1, 16))
+    small.bn.running_var.copy_(torch.linspace(0.8, 1.2, 16))
+    return small.eval()

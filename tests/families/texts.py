@@ -59,21 +59,40 @@ def words(first: tuple[str, ...] = (), side: str = "right", kind: type = PreTrai
     )
 
 
-def qwen3():
+def qwen3(layers: int = 2):
     from transformers import Qwen3Config, Qwen3Model
 
-    return Qwen3Model(Qwen3Config(vocab_size=len(words()), head_dim=16, **TINY)).eval()
+    config = Qwen3Config(vocab_size=len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
+    return Qwen3Model(config).eval()
 
 
-def qwen_vl():
+def qwen_vl(layers: int = 2):
     """Qwen2.5-VL, whose eyes are not used."""
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
     rope = {"rope_type": "default", "mrope_section": [2, 3, 3]}
-    text = {"vocab_size": len(words()), "rope_parameters": rope, "bos_token_id": 1, "eos_token_id": 3, **TINY}
+    text = {
+        "vocab_size": len(words()),
+        "rope_parameters": rope,
+        "bos_token_id": 1,
+        "eos_token_id": 3,
+        **TINY,
+        "num_hidden_layers": layers,
+    }
     vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
     config = Qwen2_5_VLConfig(text_config=text, vision_config=vision | {"fullatt_block_indexes": [0]})
     return Qwen2_5_VLForConditionalGeneration(config).eval()
+
+
+def qwen3_vl(written: bool = False):
+    """Qwen3-VL, whose eyes are not used; `written`, with the head that writes."""
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration, Qwen3VLModel
+
+    rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True, "rope_theta": 10000.0}
+    text = {"vocab_size": len(words()), "head_dim": 16, "rope_parameters": rope, **TINY}
+    vision = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
+    config = Qwen3VLConfig(text_config=text, vision_config=vision | {"deepstack_visual_indexes": [0]})
+    return (Qwen3VLForConditionalGeneration if written else Qwen3VLModel)(config).eval()
 
 
 def gemma2():
@@ -118,3 +137,44 @@ def umt5():
 
     config = UMT5Config(vocab_size=len(t5_tokenizer()), d_model=32, d_kv=16, d_ff=32, num_layers=1, num_heads=2)
     return UMT5EncoderModel(config).eval()
+
+
+def bert():
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(vocab_size=len(words()), max_position_embeddings=128, **TINY)
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
+def llama(layers: int = 3, causal: bool = False, vocabulary: int | None = None):
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel
+
+    config = LlamaConfig(vocab_size=vocabulary or len(words()), head_dim=16, **TINY | {"num_hidden_layers": layers})
+    return (LlamaForCausalLM if causal else LlamaModel)(config).eval()
+
+
+def t5_gemma():
+    from transformers import T5GemmaConfig
+    from transformers.models.t5gemma.modeling_t5gemma import T5GemmaEncoder, T5GemmaModuleConfig
+
+    half = T5GemmaModuleConfig(vocab_size=len(words(("<bos>",))), head_dim=16, query_pre_attn_scalar=16, **TINY)
+    return T5GemmaEncoder(T5GemmaConfig(encoder=half, decoder=half, is_encoder_decoder=False).encoder).eval()
+
+
+class Processor:
+    """In the place of one that reads pictures too: the text alone."""
+
+    def __init__(self, tokenizer: Any):
+        self.tokenizer = tokenizer
+
+    def __call__(self, text: Any, images: Any = None, videos: Any = None, **kwargs: Any) -> Any:
+        return self.tokenizer(text, **kwargs)
+
+    def apply_chat_template(self, messages: Any, **kwargs: Any) -> Any:
+        plain = [{**each, "content": _text(each["content"])} for each in messages]
+        made = self.tokenizer.apply_chat_template(plain, **kwargs)
+        return [made] if kwargs.get("tokenize") else made
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else "".join(part.get("text", "") for part in content)

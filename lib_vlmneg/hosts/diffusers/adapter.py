@@ -50,9 +50,8 @@ class Adapter:
     ):
         self._family, self._push, self._before, self._reading = family, push, before, reading
         self._images = len(push.guide.record.prompts)
+        self._pipe, self._scale = pipe, guidance_scale
         self._guided = family.guides(pipe, guidance_scale)
-        self._pull = family.pull(guidance_scale) if self._guided else None
-        self._linear = lambda: family.is_linear(pipe)
         self._step, self._nth = 0, 0
         self._control: Control | None = None
 
@@ -64,6 +63,8 @@ class Adapter:
         """A call of the denoiser, with the push in it."""
         nth, self._nth = self._nth, self._nth + 1
         control, self._control = self._control, None
+        if self._family.opened or self._family.completed:
+            args, kwargs, plain = (), self._opened(bound(module, args, kwargs)), self._completing(plain)
         found = self._found(module, args, kwargs, nth)
         if found is None:
             return plain(*args, **kwargs)
@@ -94,19 +95,34 @@ class Adapter:
         with self._push.guide.guarded(self._step):
             inputs = bound(module, args, kwargs)
             rows = self._family.rows(count_rows(inputs, self._family), self._images, nth, self._guided)
-            call = ModelCall(self._step, rows, self._pull)
+            call = ModelCall(self._step, rows, self._pull(module))
             return inputs, self._before(call) if self._before else call
         self._push.withdraw(self._step)
         self._before = None
         return None
 
+    def _opened(self, inputs: Inputs) -> Inputs:
+        return self._family.opened(inputs) if self._family.opened else inputs
+
+    def _completing(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """The denoiser, given what follows from the texts that it is to read."""
+        completed = self._family.completed
+        return (lambda **inputs: plain(**completed(inputs))) if completed else plain
+
+    def _pull(self, module: nn.Module) -> float | None:
+        """How far guidance goes away from what this denoiser predicts for the uncond."""
+        scale = self._family.scale(self._pipe, module, self._scale) if self._family.scale else self._scale
+        return self._family.pull(scale) if self._guided else None
+
     def plain(self, guided: Tensor) -> Tensor:
         """Of what guidance predicted in this step that which the oracle is to see: without the push, where that can be told."""
         taken = {image: self._push.taken(image) for image in range(self._images)}
-        if not any(each is not None for each in taken.values()) or not self._linear():
+        if not any(each is not None for each in taken.values()) or not self._family.is_linear(self._pipe):
             return guided
-        rows = [
-            row if taken[image] is None else row + self._family.sign * taken[image].reshape(row.shape)
-            for image, row in enumerate(guided)
-        ]
+        rows = [row if taken[image] is None else row + self._reaches(taken[image], row) for image, row in enumerate(guided)]
         return torch.stack(rows)
+
+    def _reaches(self, taken: Tensor, row: Tensor) -> Tensor:
+        """What of it reaches the scheduler, which is not given a learned variance: that is in further channels."""
+        taken = self._family.reaches(self._pipe, taken) if self._family.reaches else taken
+        return self._family.sign * taken[: len(row)].reshape(row.shape)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,8 @@ from ...guidance.cfg import without_push
 from ...guidance.safree import Filter
 from ...settings import Settings
 from .denoiser import denoiser
-from .families import steered
+from .families import family_of, steered
+from .families.family import Family
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,16 @@ def check_weight(settings: Settings) -> None:
         raise InputError(f"weight: {settings.weight:g} is emphasis, which diffusers does not read; leave it at 1")
 
 
-def check_push(pipe: Any, settings: Settings, g: float) -> None:
+def check_push(pipe: Any, settings: Settings, g: float, batch: int = 1) -> None:
     """Raises InputError for what this pipeline cannot do at this guidance scale, before it draws."""
     family, name = steered(pipe), type(pipe).__name__
-    if settings.push == "cfg" and family.pull(g) <= 0:
+    if settings.push == "cfg" and g <= family.above:
         does = without_push(g) or "does nothing"
         raise InputError(f"guidance_scale: at {g:g} a negative prompt {does}; give more than 1, or another push")
     if settings.push == "cfg" and not family.guides(pipe, g):
         raise InputError(f"push: {name} evaluates no negative prompt with this model; choose separate, vsf, nag or nasa")
+    if family.single and batch > 1:
+        raise InputError(f"batch: {name} is steered for one picture at a time; give 1")
     if settings.inside and family.attention is None:
         raise InputError(f"push: {name} cannot be pushed inside its attention; choose cfg or separate")
 
@@ -85,21 +89,37 @@ def arguments(pipe: Any, request: Request, height: int, width: int, more: Mappin
     return {key: value for key, value in found.items() if key in accepted} | dict(more)
 
 
+@contextmanager
+def guided(pipe: Any, family: Family | None, scale: float) -> Iterator[None]:
+    """While entered, what guides has that scale, where the pipeline itself is not told."""
+    found = family.guiders(pipe) if family and family.guiders else []
+    before = [guider.guidance_scale for guider in found]
+    try:
+        for guider in found:
+            guider.guidance_scale = scale
+        yield
+    finally:
+        for guider, own in zip(found, before):
+            guider.guidance_scale = own
+
+
 def scale_of(pipe: Any) -> int:
     """Pixels to a latent's side."""
-    return getattr(pipe, "vae_scale_factor", None) or pipe.vae_scale_factor_spatial
+    names = ("vae_scale_factor", "vae_scale_factor_spatial", "vae_spatial_compression_ratio")
+    return next(found for name in names if (found := getattr(pipe, name, None)))
 
 
 def size(pipe: Any, request: Request) -> tuple[int, int]:
     """Height and width in pixels, by default the model's own. Raises InputError."""
     scale, accepted = scale_of(pipe), inspect.signature(pipe.__call__).parameters
-    divisor = scale * (2 if hasattr(pipe, "transformer") else 1)
+    family = family_of(pipe)
+    divisor = scale * (family.grid if family else 2 if hasattr(pipe, "transformer") else 1)
     own = getattr(pipe, "default_sample_size", None) or getattr(denoiser(pipe).config, "sample_size", None)
     found = []
     for name in ("height", "width"):
         value = getattr(request, name)
         if value is None:
-            value = own * scale if isinstance(own, int) else accepted[name].default or 1024
+            value = own * scale if isinstance(own, int) else accepted[name].default or getattr(pipe, "target_size", 1024)
         if value < divisor or value % divisor:
             raise InputError(
                 f"{name}: {value} is not a positive multiple of {divisor}; {max(1, round(value / divisor)) * divisor} would be"

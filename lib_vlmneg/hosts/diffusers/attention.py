@@ -48,11 +48,10 @@ def attached(pipe: Any, family: Family, push: AttentionPush) -> Iterator[Reading
     """
     reading = Reading()
     with ExitStack() as stack:
-        module = stack.enter_context(as_written(pipe))
-        where = places(module)
-        active = chosen(where, push.blocks)
+        denoisers = [places(module) for module in stack.enter_context(as_written(pipe))]
         answers = (
-            (name, attn, _answer(reading, push.method if name in active else None, family.attention))
+            (name, attn, _answer(reading, push.method if name in chosen(where, push.blocks) else None, family.attention))
+            for where in denoisers
             for name, attns in where.items()
             for attn in attns
         )

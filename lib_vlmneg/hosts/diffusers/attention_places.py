@@ -20,7 +20,8 @@ def _found(module: nn.Module) -> Iterator[tuple[str, list[nn.Module]]]:
             yield group, transformers
     single = getattr(module, "single_transformer_blocks", None)
     for block in getattr(module, "transformer_blocks", ()):
-        yield "joint" if single is None else "double", [block.attn]
+        crossed = not hasattr(block, "attn")
+        yield "cross" if crossed else "joint" if single is None else "double", [block.attn2 if crossed else block.attn]
     for block in single or ():
         yield "single", [block.attn]
     for block in getattr(module, "blocks", ()):

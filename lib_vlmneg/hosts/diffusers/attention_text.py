@@ -60,8 +60,9 @@ class BareEncoder:
         return [tokenizer for tokenizer in found if tokenizer is not None]
 
     def _parts(self, text: Any) -> Bare:
-        first, *others = (text[part.path] for part in self._family.parts)
-        return first, next((value for value in others if value is not None and value.ndim == 1), None)
+        first, *others = self._family.parts
+        pooled = next((part.path for part in others if "pooled" in part.name), None)
+        return text[first.path], text[pooled] if pooled else None
 
 
 def _words(prompt: str, clips: Sequence[Any]) -> int:

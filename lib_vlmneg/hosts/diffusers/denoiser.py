@@ -83,25 +83,28 @@ def between_steps(scheduler: Any, told: Callable[[int, Tensor, Any, Tensor], Non
 
 
 @contextmanager
-def as_written(pipe: Any) -> Iterator[nn.Module]:
-    """Gives the denoiser, which while entered runs uncompiled, whichever way it was compiled.
+def as_written(pipe: Any) -> Iterator[list[nn.Module]]:
+    """Gives the denoisers, which while entered run uncompiled, whichever way they were compiled.
 
     A graph that was compiled before does not see what was put on its parts since (skip_nnmodule_hook_guards of torch._dynamo).
     """
-    name, module = _there(pipe, DENOISERS)[0], denoiser(pipe)
-    given = getattr(pipe, name)
-    compiled = {part: part._compiled_call_impl for part in module.modules() if getattr(part, "_compiled_call_impl", None)}
-    if given is not module:
-        setattr(pipe, name, module)
+    given = {name: getattr(pipe, name) for name in _there(pipe, DENOISERS)}
+    modules = [written(module) for module in given.values()]
+    parts = (part for module in modules for part in module.modules())
+    compiled = {part: part._compiled_call_impl for part in parts if getattr(part, "_compiled_call_impl", None)}
+    for name, module in given.items():
+        if written(module) is not module:
+            setattr(pipe, name, written(module))
     for part in compiled:
         part._compiled_call_impl = None
     try:
-        yield module
+        yield modules
     finally:
         for part, call in compiled.items():
             part._compiled_call_impl = call
-        if given is not module:
-            setattr(pipe, name, given)
+        for name, module in given.items():
+            if written(module) is not module:
+                setattr(pipe, name, module)
 
 
 def _there(pipe: Any, names: Sequence[str]) -> list[str]:

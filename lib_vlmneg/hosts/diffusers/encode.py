@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 from ...negatives import Room
-from .families.family import Family
+from .families.family import Family, Reader
 from .inputs import Text, joined_chunks, text_of
 from .pieces import pieces
+
+KEPT = ("prompt_template", "system_prompt")  # arguments of encode_prompt that are no texts to be read in the place of others
 
 
 class Encoder:
@@ -25,7 +27,7 @@ class Encoder:
     def __init__(self, pipe: Any, family: Family, own: Sequence[str], length: int | None = None):
         self._pipe, self._family, self._own = pipe, family, own
         self.room = room(pipe, family, length)
-        self._given: tuple[dict[str, Any], Mapping[str, Any]] | None = None
+        self._given: dict[Any, tuple[dict[str, Any], Mapping[str, Any]]] = {}  # by which of the text encoders it was called for
         self._kept: dict[str, Text] = {}
         self._plain: Callable[..., Any] = pipe.encode_prompt
         self._names = inspect.signature(self._plain)
@@ -38,14 +40,16 @@ class Encoder:
         @wraps(self._plain)
         def encode_prompt(*args: Any, **kwargs: Any) -> Any:
             found = self._plain(*args, **kwargs)
-            self._given = dict(self._names.bind(*args, **kwargs).arguments), dict(zip(self._family.outputs, found))
+            given = self._names.bind(*args, **kwargs).arguments
+            given |= given.pop("kwargs", {})
+            self._given[given.get(self._family.encoder)] = given, self._named(found)
             return found
 
         pipe.encode_prompt = encode_prompt
         try:
             yield
         finally:
-            self._given = None
+            self._given.clear()
             self._kept.clear()
             del pipe.encode_prompt
             if before is not None:
@@ -74,35 +78,52 @@ class Encoder:
     @property
     def longest(self) -> int:
         """The tokens that the pipeline is called with, where it says how many."""
-        return self._given[0].get("max_sequence_length") or self._names.parameters["max_sequence_length"].default
+        given, _ = next(iter(self._given.values()))
+        return given.get("max_sequence_length") or self._names.parameters["max_sequence_length"].default
 
     @torch.no_grad()
     def one(self, prompt: str, **changed: Any) -> Text:
         """What is read of a text that needs no chunks, as the negative prompt where the pipeline tells the two apart."""
-        if self._given is None:
+        if not self._given:
             raise RuntimeError(f"{type(self._pipe).__name__} has not encoded its prompt by encode_prompt")
-        arguments, found = self._given
+        prefix = "negative_" if "negative_prompt" in self._names.parameters else ""
+        outputs = {}
+        for number, (arguments, found) in enumerate(self._given.values()):
+            made = self._plain(**arguments | self._wanted(prompt, prefix, found) | changed)
+            outputs |= {name + (f"_{number + 1}" if number else ""): value for name, value in self._named(made).items()}
+        return text_of(outputs, self._family, prefix)
+
+    def _named(self, made: Any) -> dict[str, Any]:
+        """What encode_prompt gave, by name; a list is one thing, a text for each prompt."""
+        outputs = dict(zip(self._family.outputs, made if isinstance(made, tuple) else (made,)))
+        return self._family.named(self._pipe, outputs) if self._family.named else outputs
+
+    def _wanted(self, prompt: str, prefix: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of encode_prompt for one text that are not the run's; `found` is what the run's own prompt came to."""
         accepted = self._names.parameters
-        prefix = "negative_" if "negative_prompt" in accepted else ""
-        wanted = dict.fromkeys(name for name in accepted if "prompt" in name)
-        wanted |= {name: _first(value) for name, value in found.items() if prefix and not name.startswith(prefix)}
+        wanted: dict[str, Any] = dict.fromkeys(name for name in accepted if "prompt" in name and name not in KEPT)
+        if prefix and not self._family.together:
+            rows = {part.name: part.rows for part in self._family.parts}
+            own = {name: value for name, value in found.items() if not name.startswith(prefix) and value is not None}
+            wanted |= {name: _first(value, rows.get(name, 0)) for name, value in own.items()}
         zeros = not prompt and getattr(self._pipe.config, "force_zeros_for_empty_prompt", False)
         wanted |= {"prompt": [""], f"{prefix}prompt": None if zeros else [prompt]}
-        wanted |= {"do_classifier_free_guidance": True, "num_images_per_prompt": 1, "num_videos_per_prompt": 1} | changed
-        given = arguments | {name: value for name, value in wanted.items() if name in accepted}
-        outputs = self._plain(**given)
-        return text_of(dict(zip(self._family.outputs, outputs)), self._family, prefix)
+        wanted |= dict.fromkeys(("num_images_per_prompt", "num_videos_per_prompt", "batch_size"), 1)
+        wanted |= {"do_classifier_free_guidance": True, "guidance_scale": 2.0}
+        return {name: value for name, value in wanted.items() if name in accepted}
 
 
-def _first(value: Any) -> Any:
+def _first(value: Any, rows: int) -> Any:
     """The first prompt's row, for one encode_prompt."""
-    return None if value is None else value[:1]
+    return value[:1] if isinstance(value, list) else value.narrow(rows, 0, 1)
 
 
-def room(pipe: Any, family: Family, length: int | None = None) -> Room | None:
-    """How much of a text is read; None where no tokenizer tells. `length` is the run's max_sequence_length."""
-    reader = family.reader
-    tokenizer, chunk = getattr(pipe, reader.tokenizer, None), reader.chunk
+def room(pipe: Any, family: Family, length: int | None = None, prompt: str = "") -> Room | None:
+    """How much of a text is read, beside that prompt; None where no tokenizer tells. `length` is what the run gives for it."""
+    reader, tokenizer = family.reader, pipe
+    for name in reader.tokenizer.split("."):
+        tokenizer = getattr(tokenizer, name, None)
+    chunk = reader.chunk
     if tokenizer is None:  # SD3 without its T5
         tokenizer, chunk = getattr(pipe, "tokenizer", None), 75
     if tokenizer is None:
@@ -110,8 +131,13 @@ def room(pipe: Any, family: Family, length: int | None = None) -> Room | None:
     most = None if reader.chunk else 1
     if chunk is None:
         longest = inspect.signature(pipe.__call__).parameters.get("max_sequence_length")
-        longest = length or (longest.default if longest else 0)
-        if not longest:
+        known = [length or (longest.default if longest else None), _length(pipe, reader, prompt)]
+        if not any(known):
             return None
-        chunk = longest - len(tokenizer("").input_ids) - reader.template
+        chunk = min(filter(None, known)) - len(tokenizer("").input_ids) - reader.template
     return Room(lambda text: len(tokenizer(text, add_special_tokens=False).input_ids), chunk, most)
+
+
+def _length(pipe: Any, reader: Reader, prompt: str) -> int | None:
+    """What is read whatever the pipeline's max_sequence_length, where that is known."""
+    return reader.length(pipe, prompt) if callable(reader.length) else reader.length

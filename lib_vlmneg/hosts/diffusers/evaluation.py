@@ -99,6 +99,7 @@ class Evaluation:
         output = self._plain(**inputs)
         self._first = output if self._first is None else self._first
         answer = _answer(output)
+        answer = self._family.answer(inputs, answer) if self._family.answer else answer
         return torch.stack(answer) if isinstance(answer, list) else answer
 
     def _cached(self, number: int) -> AbstractContextManager[Any]:

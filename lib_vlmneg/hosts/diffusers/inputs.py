@@ -9,9 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .families.family import Family, Part
+from .families.family import Family, Inputs, Part
 
-Inputs = dict[str, Any]  # by the names of the denoiser's forward
 Text = Mapping[str, Tensor | None]  # by path: a row's slice of each input that is made of the prompt
 
 
@@ -36,7 +35,9 @@ def put(inputs: Inputs, path: str, value: Any) -> Inputs:
 
 def count_rows(inputs: Inputs, family: Family) -> int:
     """How many rows a call has."""
-    return len(get(inputs, family.parts[0].path))
+    part = family.parts[0]
+    value = get(inputs, part.path)
+    return value.shape[part.rows] if part.rows else len(value)
 
 
 def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
@@ -48,7 +49,12 @@ def chosen_rows(inputs: Inputs, family: Family, rows: Sequence[int]) -> Inputs:
     for name, value in inputs.items():
         listed = name in family.lists and value is not None
         found[name] = [value[row] for row in rows] if listed else _of_rows(value, count, rows)
-    return found | {name: inputs[name] for name in family.shared if name in inputs}
+    found |= {name: inputs[name] for name in family.shared if name in inputs}
+    for part in family.parts:
+        if part.rows:
+            value = _stacked_rows(get(inputs, part.path).movedim(part.rows, 0), rows)
+            found = put(found, part.path, value.movedim(0, part.rows))
+    return found
 
 
 def _of_rows(value: Any, count: int, rows: Sequence[int]) -> Any:
@@ -71,25 +77,30 @@ def _stacked_rows(value: Tensor, rows: Sequence[int]) -> Tensor:
 
 def with_texts(inputs: Inputs, family: Family, texts: Mapping[int, Text]) -> Inputs:
     """The inputs with the texts of these rows in them; all rows must be of one shape, see `shape`."""
+    own = get(inputs, family.parts[0].path)
     for part in family.parts if texts else ():
-        inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, count_rows(inputs, family)))
+        inputs = put(inputs, part.path, _replaced(get(inputs, part.path), part, texts, own))
     return inputs
 
 
-def _replaced(own: Any, part: Part, texts: Mapping[int, Text], count: int) -> Any:
+def _replaced(own: Any, part: Part, texts: Mapping[int, Text], embeds: Any) -> Any:
+    """Those of the rows in `texts` replaced; `embeds` are those that the call has itself."""
     if isinstance(own, list):
         return [texts[row][part.path].to(value) if row in texts else value for row, value in enumerate(own)]
     given = {row: text[part.path] for row, text in texts.items()}
     if any(value is None for value in given.values()):  # nothing is masked, in any row: see `shape`
         return None
     if own is None:
-        return torch.stack([given[row] for row in range(count)])
-    return torch.stack([_fitted(given[row], value, part) if row in given else value for row, value in enumerate(own)])
+        return torch.stack([given[row] for row in range(len(given))], part.rows)
+    length = embeds.shape[1] if part.grows else None
+    values = enumerate(own.unbind(part.rows))
+    return torch.stack([_fitted(given[row], value, length) if row in given else value for row, value in values], part.rows)
 
 
-def _fitted(text: Tensor, own: Tensor, part: Part) -> Tensor:
+def _fitted(text: Tensor, own: Tensor, length: int | None) -> Tensor:
+    """As the own; behind so many tokens of its text are the image's, which stay."""
     text = text.to(own.device, own.dtype)
-    return torch.cat([text, own[len(text) :]]) if part.grows else text
+    return text if length is None else torch.cat([text, own[length:]])
 
 
 def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[Any, ...]:
@@ -98,7 +109,7 @@ def shape(inputs: Inputs, family: Family, row: int, text: Text | None) -> tuple[
     for part in family.parts:
         own = get(inputs, part.path)
         if not isinstance(own, list) and not part.grows:
-            value = text[part.path] if text is not None else None if own is None else own[row]
+            value = text[part.path] if text is not None else None if own is None else own.select(part.rows, row)
             found.append(None if value is None else tuple(value.shape))
     return tuple(found)
 
@@ -113,8 +124,15 @@ def groups(inputs: Inputs, family: Family, wanted: Sequence[tuple[int, Text | No
 
 def text_of(outputs: Mapping[str, Any], family: Family, prefix: str) -> Text:
     """A row's text out of what encode_prompt gave for one prompt."""
-    found = {part.path: outputs.get(prefix + part.name) for part in family.parts}
-    return {path: None if value is None else value[0] for path, value in found.items()}
+    return {part.path: _first_row(outputs.get(prefix + part.name), part) for part in family.parts}
+
+
+def _first_row(value: Any, part: Part) -> Tensor | None:
+    """That of a list with one for each row, or of a tensor."""
+    if value is None:
+        return None
+    row = value[0] if isinstance(value, list) else value.select(part.rows, 0)
+    return torch.tensor(len(row), device=row.device) if part.length else row
 
 
 def joined_chunks(chunks: Sequence[Text], family: Family) -> Text:

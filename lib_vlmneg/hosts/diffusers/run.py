@@ -16,9 +16,11 @@ from ...attention.asked import asked
 from ...decode import Decoder
 from ...guide import Guide, Watcher
 from ...oracles.base import Oracle
+from ...push.call import ModelCall
 from ...push.filtered import Filtered
 from ...push.inside import Inside
 from ...push.joined import Joined
+from ...push.put_in import PutIn
 from ...push.separate import Separate
 from ...query.asking import side_of
 from ...query.vocabulary import Vocabulary, find
@@ -26,7 +28,7 @@ from ...record import Record, Timeline
 from ...schedule import Clock, check_steps
 from ...settings import Settings
 from .adapter import Adapter, hung
-from .arguments import Request, arguments, check_push, check_weight, size
+from .arguments import Request, arguments, check_push, check_weight, guided, size
 from .attention_text import BareEncoder
 from .decoders import decoder as decoder_of
 from .denoiser import between_steps
@@ -65,7 +67,7 @@ def draw(
     if oracle or timelines:
         check_weight(settings)
     if oracle or timelines or (settings.enabled and settings.inside):
-        check_push(pipe, settings, request.guidance_scale)
+        check_push(pipe, settings, request.guidance_scale, request.batch)
     given = arguments(pipe, request, height, width, more or {})
     wanted, side = (settings.decode, side_of(settings, oracle)) if oracle else ("full", height)
     guide = Guide(
@@ -75,7 +77,7 @@ def draw(
         [request.negative_prompt] * request.batch,
         oracle,
         decoder := decoder_of(pipe, tiny, wanted, height, width, side),
-        room(pipe, family, request.max_sequence_length) if family and settings.enabled else None,
+        room(pipe, family, request.max_sequence_length, request.prompt) if family and settings.enabled else None,
         timelines,
         watch,
         vocabulary=vocabulary if oracle else None,
@@ -86,9 +88,10 @@ def draw(
     with ExitStack() as stack:
         filtered = safree(pipe, family, request.prompt, request.steps, request.safree) if request.safree else None
         adapter = None
-        if (family and settings.enabled) or filtered:
+        if filtered or (family and (settings.enabled or _puts_in(family, guide))):
             length = request.max_sequence_length
             adapter = _adapter(pipe, family, guide, request.guidance_scale, stack, length, filtered)
+        stack.enter_context(guided(pipe, family, request.guidance_scale))
         stack.enter_context(between_steps(pipe.scheduler, _looks(pipe, guide, adapter, decoder, save_x0)))
         drawn = pipe(**given)
     guide.ended()
@@ -118,6 +121,11 @@ def pushed(
     guide.ended()
 
 
+def _puts_in(family: Family, guide: Guide) -> bool:
+    """Whether there is a negative prompt that the pipeline does not take."""
+    return family.negative is not None and any(negative != family.negative for negative in guide.record.negatives)
+
+
 def _adapter(
     pipe: Any,
     family: Family,
@@ -128,19 +136,25 @@ def _adapter(
     filtered: Filtered | None = None,
 ) -> Adapter:
     """Hangs the push on the pipeline for as long as `stack` is open."""
-    before = (lambda call: filtered(call, guide.clock.step(call.number))) if filtered else None
     encoder = Encoder(pipe, family, guide.record.negatives, length)
+    put_in = PutIn(encoder, guide.record.negatives) if _puts_in(family, guide) else None
+
+    def before(call: ModelCall) -> ModelCall:
+        call = put_in(call) if put_in else call
+        return filtered(call, guide.clock.step(call.number)) if filtered else call
+
+    change = before if put_in or filtered else None
     stack.enter_context(encoder.recorded())
     if guide.settings.inside:
         with guide.guarded(0):
             method, note = asked(guide.settings, family.strengths(pipe), scale)
             guide.note(note)
             push = Inside(guide, BareEncoder(pipe, family, encoder), method)
-            return stack.enter_context(hung(pipe, family, push, scale, before))
+            return stack.enter_context(hung(pipe, family, push, scale, change))
     push = (Separate if guide.settings.push == "separate" else Joined)(guide, encoder)
     if guide.settings.inside:
         push.withdraw(0)
-    return stack.enter_context(hung(pipe, family, push, scale, before))
+    return stack.enter_context(hung(pipe, family, push, scale, change))
 
 
 def _looks(
@@ -165,6 +179,6 @@ def _looks(
 
 
 def _pictures(drawn: Any) -> list[Image.Image]:
-    """The pictures of what a pipeline gave; of a video the first frame."""
-    images = getattr(drawn, "images", None)
-    return list(images) if images is not None else [frames[0] for frames in drawn.frames]
+    """The pictures of what a pipeline gave, under any of the names for them; of a video the middle frame."""
+    images = getattr(drawn, "images", getattr(drawn, "image", None))
+    return list(images) if images is not None else [frames[len(frames) // 2] for frames in drawn.frames]

@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from ....errors import InputError
-from . import flux, padded, qwenimage, sd3, unet, zimage
+from . import (
+    bria_fibo,
+    flux,
+    flux2,
+    hidream,
+    hunyuanimage,
+    kandinsky5,
+    krea2,
+    lumina,
+    padded,
+    pixart,
+    qwenimage,
+    sd3,
+    unet,
+    videos,
+    zimage,
+)
 from .family import Family
 
 FAMILIES: dict[str, Family] = {
@@ -22,7 +38,27 @@ FAMILIES: dict[str, Family] = {
     "Sana": padded.SANA,
     "AuraFlow": padded.AURA_FLOW,
     "CogView4": padded.COGVIEW4,
-    "Wan 2.1": padded.WAN,
+    "Wan 2.1 and 2.2": padded.WAN,
+    "Lumina 2": lumina.LUMINA2,
+    "PixArt-Sigma": pixart.PIXART_SIGMA,
+    "PixArt-Alpha": pixart.PIXART_ALPHA,
+    "PRX": pixart.PRX,
+    "Krea 2": krea2.KREA2,
+    "Cosmos 2": videos.COSMOS2,
+    "LTX": videos.LTX,
+    "Hunyuan-DiT": pixart.HUNYUAN_DIT,
+    "HunyuanVideo": videos.HUNYUAN_VIDEO,
+    "Lumina-Next": lumina.LUMINA_NEXT,
+    "LongCat-Image": flux.LONGCAT,
+    "Nucleus-Image": qwenimage.NUCLEUS_IMAGE,
+    "HiDream": hidream.HIDREAM,
+    "Kandinsky 5": kandinsky5.KANDINSKY5,
+    "FLUX.2 Klein": flux2.KLEIN,
+    "ERNIE-Image": flux2.ERNIE_IMAGE,
+    "Qwen-Image 2.1": qwenimage.QWEN_IMAGE_21,
+    "HunyuanImage": hunyuanimage.HUNYUAN_IMAGE,
+    "HunyuanVideo 1.5": hunyuanimage.HUNYUAN_VIDEO_15,
+    "Bria Fibo": bria_fibo.BRIA_FIBO,
 }
 
 

@@ -1,4 +1,4 @@
-"""Flux.1 and its kin, in which the text stands before the image: Flux.1, Chroma, Ovis-Image, Bria."""
+"""Flux.1 and its kin, in which the text stands before the image: Flux.1, Chroma, Ovis-Image, Bria, LongCat-Image."""
 
 from __future__ import annotations
 
@@ -40,5 +40,14 @@ BRIA = Family(
     order=N_P,
     parts=(TEXT,),
     outputs=("prompt_embeds", "negative_prompt_embeds", "text_ids"),
+    shared=POSITIONS,
+)
+LONGCAT = Family(
+    pipelines=("LongCatImagePipeline",),
+    order=P_THEN_N,
+    parts=(TEXT,),
+    outputs=("prompt_embeds", "text_ids"),
+    reader=Reader(length=512),
+    linear=False,
     shared=POSITIONS,
 )

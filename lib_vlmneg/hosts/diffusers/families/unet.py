@@ -17,12 +17,19 @@ def _strengths(pipe: Any) -> str:
     return "sdxl" if pipe.unet.config.addition_embed_type == "text_time" else "sd15"
 
 
+def _distilled(pipe: Any) -> bool:
+    """A U-Net that is told the guidance scale (LCM) evaluates no uncond."""
+    return pipe.unet.config.time_cond_proj_dim is not None
+
+
 STABLE_DIFFUSION = Family(
     pipelines=("StableDiffusionPipeline", "StableDiffusionControlNetPipeline"),
     order=N_P,
     parts=(TEXT,),
     outputs=BOTH,
     reader=CLIP,
+    distilled=_distilled,
+    grid=1,
     attention=Attention(clip=True),
     strengths=_strengths,
 )
@@ -32,6 +39,8 @@ SDXL = Family(
     parts=(TEXT, POOLED),
     outputs=FOUR,
     reader=CLIP,
+    distilled=_distilled,
+    grid=1,
     attention=Attention(clip=True),
     strengths=_strengths,
 )
@@ -40,6 +49,8 @@ KOLORS = Family(
     order=N_P,
     parts=(TEXT, POOLED),
     outputs=FOUR,
+    distilled=_distilled,
+    grid=1,
     attention=Attention(t5=True),
     strengths=_strengths,
 )

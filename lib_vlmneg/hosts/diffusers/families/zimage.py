@@ -11,6 +11,7 @@ Z_IMAGE = Family(
     outputs=("prompt_embeds", "negative_prompt_embeds"),
     reader=Reader(template=16),
     beyond=True,
+    above=0.0,
     sign=-1.0,
     lists=("x", "cap_feats"),
 )
