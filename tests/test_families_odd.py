@@ -1,6 +1,7 @@
 """What only some families of diffusers do: a second denoiser, no negative prompt, frames, a word's worth of room."""
 
 import copy
+import inspect
 
 import families
 import numpy as np
@@ -64,6 +65,33 @@ def test_a_distilled_model_has_no_uncond_and_a_push_of_its_own():
     with pytest.raises(InputError, match=r"^push: Flux2KleinPipeline evaluates no negative prompt with this model; "):
         drawn(pipe, "klein", "cfg")
     assert not np.array_equal(drawn(pipe, "klein", "separate", push_scale=20.0), drawn(pipe, "klein"))
+
+
+@pytest.mark.parametrize("name", ["hunyuanimage", "hunyuanvideo15"])
+def test_a_guider_has_the_scale_for_the_run(name):
+    pipe = families.FAMILIES[name]()
+    own = pipe.guider.guidance_scale
+    assert not np.array_equal(drawn(pipe, name, g=2.0), drawn(pipe, name, g=6.0))
+    assert np.array_equal(drawn(pipe, name, g=1.0), drawn(pipe, name, g=1.0, negative="blue hat"))
+    assert pipe.guider.guidance_scale == own
+
+
+def test_what_is_withdrawn_in_mid_run_leaves_the_picture_of_qwen_image_21():
+    """Its pipeline would go on with keys and values that were never kept."""
+    pipe = families.FAMILIES["qwenimage21"]()
+    plain, encode = drawn(pipe, "qwenimage21"), pipe.encode_prompt
+
+    def failing(*args, **kwargs):
+        if "owl" in str(args) + str(kwargs):
+            raise RuntimeError("no more")
+        return encode(*args, **kwargs)
+
+    failing.__signature__ = inspect.signature(encode)
+    pipe.encode_prompt = failing
+    request = Request("a photo of a pet", OWN, steps=4, guidance_scale=4.0, height=16, width=16)
+    on = Settings(enabled=True, steps=(), push="cfg")
+    images, record = draw(pipe, request, on, timelines=[Timeline({0: ("dog",), 2: ("owl",)})])
+    assert "no more" in record.failure and not np.array_equal(np.asarray(images[0], int), plain)
 
 
 def test_the_room_of_lumina_next_is_as_long_as_its_prompt():

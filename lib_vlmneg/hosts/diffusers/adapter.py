@@ -64,7 +64,8 @@ class Adapter:
         nth, self._nth = self._nth, self._nth + 1
         control, self._control = self._control, None
         if self._family.opened or self._family.completed:
-            args, kwargs, plain = (), self._opened(bound(module, args, kwargs)), self._completing(plain)
+            with self._push.guide.guarded(self._step):
+                args, kwargs, plain = (), self._opened(bound(module, args, kwargs)), self._completing(plain)
         found = self._found(module, args, kwargs, nth)
         if found is None:
             return plain(*args, **kwargs)

@@ -120,8 +120,8 @@ def _fit_linear(vae: Any) -> Decoder:
     generator = torch.Generator().manual_seed(0)
     tiles = torch.rand(1, 3, 8, 8, generator=generator) * 2 - 1
     picture = torch.nn.functional.interpolate(tiles, size=256, mode="nearest")
-    alpha = picture.new_ones(1, getattr(vae.config, "in_channels", 3) - 3, 256, 256)
-    picture_in = torch.cat([picture, alpha], 1)
+    has_alpha = getattr(vae.config, "in_channels", 3) == 4
+    picture_in = torch.cat([picture, torch.ones_like(picture[:, :1])], 1) if has_alpha else picture
     picture_in = picture_in.unsqueeze(2) if _has_frames(vae) else picture_in
     encoded = vae.encode(picture_in.to(vae.device, vae.dtype))
     own = next((getattr(encoded, name) for name in ("latents", "latent") if hasattr(encoded, name)), None)
