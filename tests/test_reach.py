@@ -202,4 +202,6 @@ def test_at_cfg_1_what_separate_evaluates_beside_is_one_call_or_one_each(batch, 
 def test_every_family_names_its_pipelines():
     import diffusers
 
+    if diffusers.__version__ < "0.42":  # which Python 3.10 has: some families came later
+        pytest.skip("an older diffusers")
     assert all(hasattr(diffusers, name) for family in FAMILIES.values() for name in family.pipelines)
