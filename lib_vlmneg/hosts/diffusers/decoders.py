@@ -72,7 +72,8 @@ def _scale(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
     """
     config = vae.config
     names = ("latents_mean", "latents_std")
-    mean, deviation = (getattr(config, name, getattr(vae, name, None)) for name in names)  # LTX learns them
+    learned = dict(vae.named_buffers(recurse=False))  # LTX's
+    mean, deviation = (getattr(config, name, None) if hasattr(config, name) else learned.get(name) for name in names)
     if mean is None or deviation is None:
         mean, deviation = getattr(config, "shift_factor", None) or 0.0, 1.0
     scaling, shape = getattr(config, "scaling_factor", None) or 1.0, (-1, *[1] * (like.ndim - 2))
