@@ -35,7 +35,7 @@ class Guide:
     """Guides one pass of one generation, each image of the batch on its own.
 
     The host calls `negatives` (or `negative_terms`, where these push for themselves) before a model call and `observe` after
-    it, with the number of the call (from 0) and, where it knows it, the noise level. A term found at step i acts from step
+    it, with the number of the call (from 0). A term found at step i acts from step
     i + 1 + lag, however fast the oracle is. Nothing that goes wrong in asking is raised: the picture completes with the terms
     found so far, and `record.failure` says why. When `stopped` says so, nobody waits for an answer any more.
 
@@ -100,37 +100,37 @@ class Guide:
         if ledger.terms:
             record.timelines[image].changes[0] = ledger.terms
 
-    def negatives(self, call: int, sigma: float | None = None) -> list[str] | None:
+    def negatives(self, call: int) -> list[str] | None:
         """The negative prompt of each image for this model call, or None to leave the user's own."""
-        in_force = self._in_force(call, sigma)
+        in_force = self._in_force(call)
         return in_force and [self._composed(*pair) for pair in zip(self.record.negatives, in_force)]
 
-    def negative_terms(self, call: int, sigma: float | None = None) -> list[str] | None:
+    def negative_terms(self, call: int) -> list[str] | None:
         """The terms of each image alone, "" where there are none; None where no image has any."""
-        in_force = self._in_force(call, sigma)
+        in_force = self._in_force(call)
         return in_force and [self._composed("", found) for found in in_force]
 
     def _composed(self, base: str, found: tuple[str, ...]) -> str:
         return compose(base, found, self.settings.weight, self.settings.prefix)
 
-    def _in_force(self, call: int, sigma: float | None) -> list[tuple[str, ...]] | None:
-        step = self.clock.step(call, sigma)
+    def _in_force(self, call: int) -> list[tuple[str, ...]] | None:
+        step = self.clock.step(call)
         with self.guarded(call):
             self._collect(step)
         in_force = [timeline.at(step) for timeline in self.record.timelines]
         return in_force if any(in_force) else None
 
-    def wants(self, call: int, sigma: float | None = None) -> bool:
+    def wants(self, call: int) -> bool:
         """Whether `observe` would look at x0 after this model call."""
-        step = self.clock.step(call, sigma)
+        step = self.clock.step(call)
         return bool(self._beside) and not self.record.failure and step in self.schedule.wanted and step not in self._seen
 
     @torch.no_grad()
     def observe(self, call: int, sigma: float | None, x0: Tensor) -> None:
-        """Looks at x0 [B, C, h, w], latents as the sampler has them, if this step asks."""
-        if not self.wants(call, sigma):
+        """Looks at x0 [B, C, h, w], latents as the sampler has them, if this step asks; `sigma` is for the record."""
+        if not self.wants(call):
             return
-        step = self.clock.step(call, sigma)
+        step = self.clock.step(call)
         self._seen.add(step)
         due = [image for image, rhythm in enumerate(self._rhythms) if rhythm.due()]
         if not due:
