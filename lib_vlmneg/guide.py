@@ -34,10 +34,10 @@ logger = logging.getLogger(__name__)
 class Guide:
     """Guides one pass of one generation, each image of the batch on its own.
 
-    A push calls `negatives` (or `negative_terms`, where these push for themselves) before a model call, the host `observe` after
-    it, with the number of the call (from 0). A term found at step i acts from step i + 1 + lag, however fast the oracle is.
-    Nothing that goes wrong in asking is raised: the picture completes with the terms found so far, and `record.failure` says why.
-    When `stopped` says so, nobody waits for an answer any more.
+    A push calls `negatives` (or `negative_terms`, where these push for themselves) before a model call, the host `observe`
+    after it, with the number of the call (from 0). A term found at step i acts from step i + 1 + lag, however fast the oracle
+    is. Nothing that goes wrong in asking is raised: the picture completes with the terms found so far, and `record.failure`
+    says why. When `stopped` says so, nobody waits for an answer any more.
 
     The terms in `begun`, those of each image, act from step 0 on: what an earlier pass found, less what this pass asks for.
     With a `vocabulary` its items are asked for, in place of the settings' questions. Without an oracle nothing is asked, and
