@@ -42,7 +42,7 @@ class Denoiser:
         self.p, self.model, self.step, self.total_steps, self.steps = p, Model(), 0, 4, 4
         self.weights = weights or [[1.0] * count for count in parts]
         cond = SimpleNamespace(batch=[[None] * count for count in parts])
-        self.sampler = SimpleNamespace(sampler_extra_args={"cond": cond})
+        p.sampler = SimpleNamespace(sampler_extra_args={"cond": cond})
         self.mask = self.nmask = None
         self.sigma = 10.0
 

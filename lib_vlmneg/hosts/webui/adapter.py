@@ -26,7 +26,7 @@ def call_of(number: int, params: Any, p: Any) -> ModelCall:
 
     So AUTOMATIC1111 stacks the latents (sd_samplers_cfg_denoiser.py:203), and Forge the texts of the conds.
     """
-    parts = [len(each) for each in params.denoiser.sampler.sampler_extra_args["cond"].batch]
+    parts = [len(each) for each in p.sampler.sampler_extra_args["cond"].batch]
     rows = [Row(image, Side.COND) for image, count in enumerate(parts) for _ in range(count)]
     if host.uncond_left_out(params, p):
         return ModelCall(number, tuple(rows))
